@@ -1,0 +1,80 @@
+//===- HybridAttributes.td - enums of the hybrid dialect ---*- tablegen -*-===//
+
+#ifndef HYBRID_ATTRIBUTES_TD
+#define HYBRID_ATTRIBUTES_TD
+
+include "dialects/Hybrid/HybridDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+class Hybrid_Enum<string name, string summary, list<I32EnumAttrCase> cases>
+    : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::hybrid";
+  let genSpecializedAttr = 0;
+}
+/// Printed bare in an operation's own syntax: `hybrid.scan gated`.
+class Hybrid_EnumAttr<EnumInfo enum, string mnemonic>
+    : EnumAttr<Hybrid_Dialect, enum, mnemonic>;
+/// Printed in the attribute dictionary: `#hybrid.layout<bthd>`.
+class Hybrid_DictEnumAttr<EnumInfo enum, string mnemonic>
+    : EnumAttr<Hybrid_Dialect, enum, mnemonic> {
+  let assemblyFormat = "`<` $value `>`";
+}
+
+def Hybrid_HeadLayout : Hybrid_Enum<"HeadLayout", "order of head and time", [
+    I32EnumAttrCase<"BHTD", 0, "bhtd">,   // [batch, head, time, dim]
+    I32EnumAttrCase<"BTHD", 1, "bthd">    // [batch, time, head, dim]
+]>;
+def Hybrid_HeadLayoutAttr : Hybrid_DictEnumAttr<Hybrid_HeadLayout, "layout">;
+
+def Hybrid_ConvLayout : Hybrid_Enum<"ConvLayout", "order of channel and time", [
+    I32EnumAttrCase<"BCT", 0, "bct">,
+    I32EnumAttrCase<"BTC", 1, "btc">
+]>;
+def Hybrid_ConvLayoutAttr : Hybrid_DictEnumAttr<Hybrid_ConvLayout, "conv_layout">;
+
+def Hybrid_UpdateRule : Hybrid_Enum<"UpdateRule", "how a scan updates its state", [
+    I32EnumAttrCase<"Linear", 0, "linear">,
+    I32EnumAttrCase<"Gated", 1, "gated">,
+    I32EnumAttrCase<"Delta", 2, "delta">,
+    I32EnumAttrCase<"GatedDelta", 3, "gated_delta">
+]>;
+def Hybrid_UpdateRuleAttr : Hybrid_EnumAttr<Hybrid_UpdateRule, "rule">;
+
+def Hybrid_Activation : Hybrid_Enum<"Activation", "a pointwise non-linearity", [
+    I32EnumAttrCase<"None", 0, "none">,
+    I32EnumAttrCase<"Silu", 1, "silu">,
+    I32EnumAttrCase<"Sigmoid", 2, "sigmoid">
+]>;
+def Hybrid_ActivationAttr : Hybrid_DictEnumAttr<Hybrid_Activation, "activation">;
+
+def Hybrid_NormKind : Hybrid_Enum<"NormKind", "the statistic of a norm", [
+    I32EnumAttrCase<"Rms", 0, "rms">,
+    I32EnumAttrCase<"Layer", 1, "layer">
+]>;
+def Hybrid_NormKindAttr : Hybrid_EnumAttr<Hybrid_NormKind, "norm_kind">;
+
+def Hybrid_GateOrder : Hybrid_Enum<"GateOrder", "whether the gate is applied before or after the norm", [
+    I32EnumAttrCase<"GateFirst", 0, "gate_first">,
+    I32EnumAttrCase<"NormFirst", 1, "norm_first">
+]>;
+def Hybrid_GateOrderAttr : Hybrid_EnumAttr<Hybrid_GateOrder, "gate_order">;
+
+def Hybrid_Combine : Hybrid_Enum<"Combine", "how parallel branches are combined", [
+    I32EnumAttrCase<"Add", 0, "add">,
+    I32EnumAttrCase<"Sub", 1, "sub">,
+    I32EnumAttrCase<"Mean", 2, "mean">,
+    I32EnumAttrCase<"Concat", 3, "concat">,
+    I32EnumAttrCase<"Weighted", 4, "weighted">
+]>;
+def Hybrid_CombineAttr : Hybrid_EnumAttr<Hybrid_Combine, "combine">;
+
+def Hybrid_StateKind : Hybrid_Enum<"StateKind", "what a state holds", [
+    I32EnumAttrCase<"KV", 0, "kv">,
+    I32EnumAttrCase<"KVWindow", 1, "kv_window">,
+    I32EnumAttrCase<"Conv", 2, "conv">,
+    I32EnumAttrCase<"Recurrent", 3, "recurrent">
+]>;
+def Hybrid_StateKindAttr : Hybrid_EnumAttr<Hybrid_StateKind, "state_kind">;
+
+#endif // HYBRID_ATTRIBUTES_TD

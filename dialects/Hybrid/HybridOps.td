@@ -1,0 +1,421 @@
+//===- HybridOps.td - operations of hybrid models ----------*- tablegen -*-===//
+//
+// The computations: attention, scan, causal convolution, rotary embedding,
+// norms, cache append, parallel branches. States, weights, symbols and launches
+// are in HybridProgramOps.td.
+//
+// All are in destination style: `outs` operands give the result's shape and
+// type, and after bufferisation its buffer. An `outs` operand whose description
+// says "in place" is also read.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HYBRID_OPS_TD
+#define HYBRID_OPS_TD
+
+include "dialects/Hybrid/HybridDialect.td"
+include "dialects/Hybrid/HybridAttributes.td"
+include "dialects/Hybrid/HybridInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/TilingInterface.td"
+
+def Hybrid_Shaped : AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef],
+                              "ranked tensor or strided memref">;
+
+class Hybrid_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Hybrid_Dialect, mnemonic, traits>;
+
+/// A computation in destination style with one result per `outs` operand on
+/// tensors and none on memrefs.
+class Hybrid_ComputeOp<string mnemonic, list<Trait> traits = []>
+    : Hybrid_Op<mnemonic, traits # [
+        DestinationStyleOpInterface,
+        DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+        DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>,
+        DeclareOpInterfaceMethods<TilingInterface,
+          ["getLoopIteratorTypes", "getIterationDomain",
+           "getTiledImplementation", "getResultTilePosition",
+           "generateResultTileValue"]>,
+        DeclareOpInterfaceMethods<Hybrid_CostModelInterface, ["getCost"]>]> {
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let hasVerifier = 1;
+  code dpsDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable();
+  }];
+  let extraClassDeclaration = dpsDeclaration;
+}
+
+def Hybrid_AttentionOp : Hybrid_ComputeOp<"attention", [AttrSizedOperandSegments]> {
+  let summary = "softmax attention over a key/value sequence";
+  let description = [{
+    For batch b, query head h and query position i, with g = Hq / Hkv and
+    n = `kv_length`:
+
+      s[j] = scale · Σ_d query[b,h,i,d] · key[b,h/g,j,d]              0 ≤ j < n
+      s[j] = softcap · tanh(s[j] / softcap)                     if softcap > 0
+      s[j] = s[j] + mask[b,h,i,j]         (a boolean mask: -inf where false)
+      s[j] = -inf unless position j is visible
+      p    = softmax over j (and over sinks[h] where given: it takes part in
+             the normaliser and contributes nothing); 0 where all s are -inf
+      out[b,h,i,:] = Σ_j p[j] · value[b,h/g,j,:]
+
+    Position j is visible when, with p = `q_offset` + i,
+      * j < lengths[b], if `lengths` is given;
+      * `causal`: j ≤ p;
+      * `window_left` ≥ 0: j ≥ p - window_left, or j < sink_prefix;
+      * `window_right` ≥ 0: j ≤ p + window_right.
+    With `lengths` the query positions are per batch: p = lengths[b] - T + i,
+    where T is the number of query positions of the whole operation
+    (`q_offset` then counts from there).
+
+    Softmax and accumulation are at least float32. The mask broadcasts (size 1
+    or missing leading dimensions) against [B, Hq, T, n]; keys beyond its last
+    dimension are not visible. Nothing of size T × n is ever stored.
+
+    Constraints:
+      * C1: query, key, value and init have rank 4; batch sizes agree.
+      * C2: key and value have the same number of heads and positions.
+      * C3: the number of query heads is a multiple of the key/value heads.
+      * C4: query and key have the same head dimension.
+      * C5: init has query's batch, heads and positions and value's head
+        dimension.
+      * C6: element types of query, key, value and init are float.
+      * C7: mask is boolean or float of rank ≤ 4 and broadcasts to [B, Hq, T, ·].
+      * C8: sinks is float of shape [Hq].
+      * C9: lengths is i64 of shape [B].
+      * C10: window_left, window_right ≥ -1; sink_prefix ≥ 0, and > 0 only with
+        window_left ≥ 0.
+      * C11: softcap ≥ 0.
+
+    ```mlir
+    %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x?x16xf32>, tensor<1x2x512x16xf32>, tensor<1x2x512x16xf32>)
+           kv_length(%n) q_offset(%p) outs(%o : tensor<1x4x?x16xf32>)
+           {causal, scale = 2.500000e-01 : f64} -> tensor<1x4x?x16xf32>
+    ```
+  }];
+  let arguments = (ins
+    Hybrid_Shaped:$query, Hybrid_Shaped:$key, Hybrid_Shaped:$value,
+    Optional<Hybrid_Shaped>:$mask, Optional<Hybrid_Shaped>:$sinks,
+    Optional<Hybrid_Shaped>:$lengths,
+    Index:$kv_length, Index:$q_offset,
+    Hybrid_Shaped:$init,
+    F64Attr:$scale,
+    DefaultValuedAttr<F64Attr, "0.0">:$softcap,
+    UnitAttr:$causal,
+    DefaultValuedAttr<I64Attr, "-1">:$window_left,
+    DefaultValuedAttr<I64Attr, "-1">:$window_right,
+    DefaultValuedAttr<I64Attr, "0">:$sink_prefix,
+    DefaultValuedAttr<Hybrid_HeadLayoutAttr, "::hybrid::HeadLayout::BHTD">:$q_layout,
+    DefaultValuedAttr<Hybrid_HeadLayoutAttr, "::hybrid::HeadLayout::BHTD">:$kv_layout);
+  let assemblyFormat = [{
+    `ins` `(` $query `,` $key `,` $value `:` type($query) `,` type($key) `,` type($value) `)`
+    (`mask` `(` $mask^ `:` type($mask) `)`)?
+    (`sinks` `(` $sinks^ `:` type($sinks) `)`)?
+    (`lengths` `(` $lengths^ `:` type($lengths) `)`)?
+    `kv_length` `(` $kv_length `)` `q_offset` `(` $q_offset `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = dpsDeclaration # [{
+    /// Dimension numbers of head and time in query and init.
+    unsigned getQueryHeadDim() { return getQLayout() == HeadLayout::BHTD ? 1 : 2; }
+    unsigned getQueryTimeDim() { return getQLayout() == HeadLayout::BHTD ? 2 : 1; }
+    /// Dimension numbers of head and time in key and value.
+    unsigned getKvHeadDim() { return getKvLayout() == HeadLayout::BHTD ? 1 : 2; }
+    unsigned getKvTimeDim() { return getKvLayout() == HeadLayout::BHTD ? 2 : 1; }
+  }];
+}
+
+def Hybrid_ScanOp : Hybrid_ComputeOp<"scan", [AttrSizedOperandSegments]> {
+  let summary = "linear recurrence over time with a matrix state per head";
+  let description = [{
+    Sizes: query [B,T,Hq,dk], key [B,T,Hk,dk], value [B,T,Hv,dv], decay
+    [B,T,Hv] or [B,T,Hv,dk] (logarithms), beta [B,T,Hv] or [B,T,1], init
+    [B,T,max(Hq,Hv),dv], state [B,Hv,dk,dv] (in place: initial state in, final
+    state out). For value head h, with k = key head h·Hk/Hv (integer part):
+
+      S = exp(decay[b,t,h]) ⊙ S            rules gated, gated_delta; a decay per
+                                           key channel scales the rows of S
+      d = value[b,t,h]                     rules linear, gated
+      d = beta[b,t,h] · (value[b,t,h] - Sᵀ key[b,t,k])   delta, gated_delta
+      S = S + key[b,t,k] ⊗ d
+      out[b,t,o] = scale · Sᵀ query[b,t,q]
+
+    where for Hq ≥ Hv query head q = o belongs to value head q / (Hq/Hv), and
+    for Hq < Hv output head o = h reads query head h / (Hv/Hq). All arithmetic
+    is at least float32. This is ONNX LinearAttention (opset 27) and, with
+    Hv > Hq, its inverse grouping; Mamba-2 is `gated` with key = B, query = C,
+    value = Δ·x, decay = Δ·A.
+
+    Constraints:
+      * C1: query, key, value and init have rank 4; state has rank 4.
+      * C2: batch and time agree between query, key, value and init.
+      * C3: Hq is a multiple of Hv, or Hv of Hq; Hv is a multiple of Hk.
+      * C4: query and key have the same head dimension.
+      * C5: init is [B,T,max(Hq,Hv),dv].
+      * C6: state is [B,Hv,dk,dv].
+      * C7: decay is present exactly for gated and gated_delta, of shape
+        [B,T,Hv] or [B,T,Hv,dk].
+      * C8: beta is present exactly for delta and gated_delta, of shape
+        [B,T,Hv] or [B,T,1].
+      * C9: element types are float.
+
+    ```mlir
+    %y, %s1 = hybrid.scan gated ins(%q, %k, %v : tensor<1x?x8x16xf32>, tensor<1x?x8x16xf32>, tensor<1x?x8x32xf32>)
+           decay(%g : tensor<1x?x8xf32>) outs(%o, %s0 : tensor<1x?x8x32xf32>, tensor<1x8x16x32xf32>)
+           {scale = 1.000000e+00 : f64} -> tensor<1x?x8x32xf32>, tensor<1x8x16x32xf32>
+    ```
+  }];
+  let arguments = (ins
+    Hybrid_Shaped:$query, Hybrid_Shaped:$key, Hybrid_Shaped:$value,
+    Optional<Hybrid_Shaped>:$decay, Optional<Hybrid_Shaped>:$beta,
+    Hybrid_Shaped:$init, Hybrid_Shaped:$state,
+    Hybrid_UpdateRuleAttr:$rule, F64Attr:$scale);
+  let assemblyFormat = [{
+    $rule `ins` `(` $query `,` $key `,` $value `:` type($query) `,` type($key) `,` type($value) `)`
+    (`decay` `(` $decay^ `:` type($decay) `)`)?
+    (`beta` `(` $beta^ `:` type($beta) `)`)?
+    `outs` `(` $init `,` $state `:` type($init) `,` type($state) `)` attr-dict
+    (`->` type($results)^)?
+  }];
+}
+
+def Hybrid_CausalConvOp : Hybrid_ComputeOp<"causal_conv", [AttrSizedOperandSegments]> {
+  let summary = "depthwise causal convolution over time with a state";
+  let description = [{
+    input [B,C,T] (layout bct) or [B,T,C] (btc), weight [C,K], bias [C], init
+    like input, state [B,C,K-1] (in place): the K-1 inputs before the first.
+    With P = concat(state, input) over time:
+
+      init[b,c,t] = activation(bias[c] + Σ_k weight[c,k] · P[b,c,t+k])
+      state       = the last K-1 columns of P
+
+    Arithmetic is at least float32.
+
+    Constraints:
+      * C1: input and init have rank 3 and the same shape.
+      * C2: weight is [C,K] with K ≥ 1; bias is [C].
+      * C3: state is [B,C,K-1].
+      * C4: element types are float.
+      * C5: activation is none or silu.
+
+    ```mlir
+    %y, %s1 = hybrid.causal_conv ins(%x, %w : tensor<1x192x?xf32>, tensor<192x4xf32>) bias(%b : tensor<192xf32>)
+           outs(%o, %s0 : tensor<1x192x?xf32>, tensor<1x192x3xf32>)
+           {activation = #hybrid.activation<silu>} -> tensor<1x192x?xf32>, tensor<1x192x3xf32>
+    ```
+  }];
+  let arguments = (ins
+    Hybrid_Shaped:$input, Hybrid_Shaped:$weight, Optional<Hybrid_Shaped>:$bias,
+    Hybrid_Shaped:$init, Hybrid_Shaped:$state,
+    DefaultValuedAttr<Hybrid_ActivationAttr, "::hybrid::Activation::None">:$activation,
+    DefaultValuedAttr<Hybrid_ConvLayoutAttr, "::hybrid::ConvLayout::BCT">:$layout);
+  let assemblyFormat = [{
+    `ins` `(` $input `,` $weight `:` type($input) `,` type($weight) `)`
+    (`bias` `(` $bias^ `:` type($bias) `)`)?
+    `outs` `(` $init `,` $state `:` type($init) `,` type($state) `)` attr-dict
+    (`->` type($results)^)?
+  }];
+}
+
+def Hybrid_RopeOp : Hybrid_ComputeOp<"rope", [AttrSizedOperandSegments]> {
+  let summary = "rotary position embedding";
+  let description = [{
+    input and init [B,H,T,D] (bhtd) or [B,T,H,D] (bthd). The first
+    R = `rotary_dim` entries of the last dimension are R/2 pairs: (x[m],
+    x[m+R/2]), or (x[2m], x[2m+1]) when `interleaved`; each is rotated:
+
+      real = cos·x1 - sin·x2,  imag = sin·x1 + cos·x2
+
+    the rest is copied. With `positions` (i64 [B,T] or [1,T]) cos and sin are
+    tables [P,R/2] indexed by positions[b,t]; without, [B,T,R/2] or [1,T,R/2].
+
+    Constraints:
+      * C1: input and init have rank 4 and the same shape.
+      * C2: rotary_dim is even, positive and at most D.
+      * C3: cos and sin have the same shape, with last dimension rotary_dim/2
+        (larger is allowed: the first rotary_dim/2 columns are read), of rank 2
+        with positions and of rank 3 without.
+      * C4: positions is i64 [B,T] or [1,T].
+      * C5: element types of input, cos, sin and init are float.
+
+    ```mlir
+    %r = hybrid.rope ins(%x, %cos, %sin : tensor<1x?x4x16xf32>, tensor<512x8xf32>, tensor<512x8xf32>)
+           positions(%p : tensor<1x?xi64>) outs(%o : tensor<1x?x4x16xf32>)
+           {layout = #hybrid.layout<bthd>, rotary_dim = 16 : i64} -> tensor<1x?x4x16xf32>
+    ```
+  }];
+  let arguments = (ins
+    Hybrid_Shaped:$input, Hybrid_Shaped:$cos, Hybrid_Shaped:$sin,
+    Optional<Hybrid_Shaped>:$positions, Hybrid_Shaped:$init,
+    I64Attr:$rotary_dim, UnitAttr:$interleaved,
+    DefaultValuedAttr<Hybrid_HeadLayoutAttr, "::hybrid::HeadLayout::BHTD">:$layout);
+  let assemblyFormat = [{
+    `ins` `(` $input `,` $cos `,` $sin `:` type($input) `,` type($cos) `,` type($sin) `)`
+    (`positions` `(` $positions^ `:` type($positions) `)`)?
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = dpsDeclaration # [{
+    unsigned getHeadDim() { return getLayout() == HeadLayout::BHTD ? 1 : 2; }
+    unsigned getTimeDim() { return getLayout() == HeadLayout::BHTD ? 2 : 1; }
+  }];
+}
+
+def Hybrid_NormOp : Hybrid_ComputeOp<"norm", [AttrSizedOperandSegments]> {
+  let summary = "root-mean-square or layer normalisation over trailing dimensions";
+  let description = [{
+    Over the dimensions `axis` … rank-1 together, in groups of `group_size`
+    consecutive elements (0: one group), in at least float32:
+
+      rms:   n = x / sqrt(mean(x²) + epsilon)
+      layer: n = (x - mean(x)) / sqrt(mean((x - mean(x))²) + epsilon)
+      init = cast(n) · (scale + zero_centered) + bias
+
+    cast rounds to the input's element type before the scale, as the original
+    implementations do. scale and bias broadcast from the right against the
+    input; absent ones are 1 and 0.
+
+    Constraints:
+      * C1: input and init have the same shape, and rank ≥ 1.
+      * C2: 0 ≤ axis < rank.
+      * C3: scale and bias broadcast to the input's shape (from the right).
+      * C4: epsilon ≥ 0.
+      * C5: group_size ≥ 0, divides the static product of the normalised
+        dimensions, and is > 0 only when axis is the last dimension.
+      * C6: element types are float.
+      * C7: zero_centered needs a scale.
+
+    ```mlir
+    %r = hybrid.norm rms ins(%x : tensor<1x?x64xf32>) scale(%w : tensor<64xf32>)
+           outs(%o : tensor<1x?x64xf32>) {axis = 2 : i64, epsilon = 1.000000e-05 : f64} -> tensor<1x?x64xf32>
+    ```
+  }];
+  let arguments = (ins
+    Hybrid_Shaped:$input, Optional<Hybrid_Shaped>:$scale,
+    Optional<Hybrid_Shaped>:$bias, Hybrid_Shaped:$init,
+    Hybrid_NormKindAttr:$kind, I64Attr:$axis, F64Attr:$epsilon,
+    DefaultValuedAttr<I64Attr, "0">:$group_size, UnitAttr:$zero_centered);
+  let assemblyFormat = [{
+    $kind `ins` `(` $input `:` type($input) `)`
+    (`scale` `(` $scale^ `:` type($scale) `)`)?
+    (`bias` `(` $bias^ `:` type($bias) `)`)?
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($results)^)?
+  }];
+}
+
+def Hybrid_GatedNormOp : Hybrid_ComputeOp<"gated_norm", [AttrSizedOperandSegments]> {
+  let summary = "root-mean-square norm with a gate";
+  let description = [{
+    input, gate and init [..., C], scale [C] or [group_size]; groups of
+    `group_size` consecutive channels (0: all C), in at least float32:
+
+      gate_first: init = rms(input · act(gate)) · scale    (Mamba-2)
+      norm_first: init = rms(input) · scale · act(gate)    (Qwen3-Next)
+
+    Constraints:
+      * C1: input, gate and init have the same shape, and rank ≥ 1.
+      * C2: scale is [C] or, with group_size > 0, [group_size].
+      * C3: group_size ≥ 0 and divides C.
+      * C4: epsilon ≥ 0.
+      * C5: element types are float.
+      * C6: activation is silu or sigmoid.
+
+    ```mlir
+    %r = hybrid.gated_norm gate_first ins(%x, %z : tensor<1x?x128xf32>, tensor<1x?x128xf32>) scale(%w : tensor<128xf32>)
+           outs(%o : tensor<1x?x128xf32>) {activation = #hybrid.activation<silu>, epsilon = 1.000000e-05 : f64} -> tensor<1x?x128xf32>
+    ```
+  }];
+  let arguments = (ins
+    Hybrid_Shaped:$input, Hybrid_Shaped:$gate, Optional<Hybrid_Shaped>:$scale,
+    Hybrid_Shaped:$init,
+    Hybrid_GateOrderAttr:$order, Hybrid_ActivationAttr:$activation,
+    F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "0">:$group_size);
+  let assemblyFormat = [{
+    $order `ins` `(` $input `,` $gate `:` type($input) `,` type($gate) `)`
+    (`scale` `(` $scale^ `:` type($scale) `)`)?
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($results)^)?
+  }];
+}
+
+def Hybrid_CacheAppendOp : Hybrid_ComputeOp<"cache_append"> {
+  let summary = "writes new keys or values into a cache at a position";
+  let description = [{
+    cache[b,h,position+t,:] = input[b,h,t,:] for all b, h, t of input; the rest
+    of cache keeps its values (in place). input is [B,H,T,D] (bhtd) or
+    [B,T,H,D] (bthd), cache always [B,H,S,D]. position + T ≤ S is the caller's
+    duty.
+
+    Constraints:
+      * C1: input and cache have rank 4.
+      * C2: batch, heads and head dimension agree.
+      * C3: element types agree.
+
+    ```mlir
+    %c1 = hybrid.cache_append ins(%k : tensor<1x?x2x16xf32>) at(%p) outs(%c0 : tensor<1x2x512x16xf32>)
+            {layout = #hybrid.layout<bthd>} -> tensor<1x2x512x16xf32>
+    ```
+  }];
+  let arguments = (ins
+    Hybrid_Shaped:$input, Index:$position, Hybrid_Shaped:$cache,
+    DefaultValuedAttr<Hybrid_HeadLayoutAttr, "::hybrid::HeadLayout::BHTD">:$layout);
+  let assemblyFormat = [{
+    `ins` `(` $input `:` type($input) `)` `at` `(` $position `)`
+    `outs` `(` $cache `:` type($cache) `)` attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = dpsDeclaration # [{
+    unsigned getHeadDim() { return getLayout() == HeadLayout::BHTD ? 1 : 2; }
+    unsigned getTimeDim() { return getLayout() == HeadLayout::BHTD ? 2 : 1; }
+  }];
+}
+
+def Hybrid_YieldOp : Hybrid_Op<"yield", [Pure, ReturnLike, Terminator,
+                                         ParentOneOf<["ParallelOp"]>]> {
+  let summary = "the value of a branch";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+}
+
+def Hybrid_ParallelOp : Hybrid_Op<"parallel", [
+    SingleBlock, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>]> {
+  let summary = "branches side by side over the same input, and their combination";
+  let description = [{
+    Each region is one branch, computes on values from above and yields one
+    tensor. The result is their
+
+      add: Σ branch,   sub: first - Σ others,   mean: Σ branch / N,
+      concat: concatenation along the last dimension,
+      weighted: Σ weights[n] · branch[n]
+
+    This is the fusion operator of intra-layer hybrids (arXiv 2510.04800,
+    section 2). The schedule decides whether branches run one after another or
+    in one launch.
+
+    Constraints:
+      * C1: there are at least two branches.
+      * C2: every branch yields exactly one ranked float tensor.
+      * C3: branch types agree with the result's (concat: in all but the last
+        dimension, whose sizes add up).
+      * C4: weights are present exactly for weighted, one per branch: each a
+        tensor of rank 0 or 1 that broadcasts from the right.
+
+    ```mlir
+    %r = hybrid.parallel mean {
+      hybrid.yield %a : tensor<1x?x64xf32>
+    }, {
+      hybrid.yield %b : tensor<1x?x64xf32>
+    } : tensor<1x?x64xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$weights, Hybrid_CombineAttr:$combine);
+  let results = (outs AnyRankedTensor:$result);
+  let regions = (region VariadicRegion<SizedRegion<1>>:$branches);
+  let assemblyFormat = [{
+    $combine (`weights` `(` $weights^ `:` type($weights) `)`)? $branches attr-dict
+    `:` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // HYBRID_OPS_TD

@@ -1,0 +1,153 @@
+//===- HybridProgramOps.td - states, weights, launches -----*- tablegen -*-===//
+//
+// What ties computations to a program: symbolic sizes, weights, the states
+// that survive a call, and launches of kernels.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HYBRID_PROGRAM_OPS_TD
+#define HYBRID_PROGRAM_OPS_TD
+
+include "dialects/Hybrid/HybridOps.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/CallInterfaces.td"
+
+def Hybrid_DimOp : Hybrid_Op<"dim", [Pure]> {
+  let summary = "a symbolic size of the current call";
+  let description = [{
+    The value of the symbol `name` (batch, seq, past, …) for this call. All
+    dynamic sizes of a program are affine expressions over such values.
+
+    ```mlir
+    %t = hybrid.dim "seq"
+    ```
+  }];
+  let arguments = (ins StrAttr:$name);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$name attr-dict";
+}
+
+def Hybrid_WeightOp : Hybrid_Op<"weight", [Pure]> {
+  let summary = "a weight of the model";
+  let description = [{
+    `length` bytes at `offset` of `file` (relative to the model's folder),
+    row-major, little endian. The bytes never enter the IR.
+
+    Constraints:
+      * C1: the result has a static shape.
+      * C2: length is the size of the result in bytes.
+      * C3: offset ≥ 0.
+
+    ```mlir
+    %w = hybrid.weight "l0.wq" from "model.onnx"[4096, 16384] : tensor<64x64xf32>
+    ```
+  }];
+  let arguments = (ins StrAttr:$name, StrAttr:$file, I64Attr:$offset, I64Attr:$length);
+  let results = (outs AnyStaticShapeTensor:$result);
+  let assemblyFormat = [{
+    $name `from` $file `[` $offset `,` $length `]` attr-dict `:` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Hybrid_StateOp : Hybrid_Op<"state", [Symbol]> {
+  let summary = "declares a state: memory of the model between calls";
+  let description = [{
+    A cache that the runtime owns, zero at the start, batch-major. `sym_name`
+    is the graph input's name, `present` the graph output's. For kinds kv and
+    kv_window `length_axis` is the dimension that grows; its size in `type` is
+    the capacity.
+
+    Constraints:
+      * C1: type is a ranked tensor whose only dynamic dimension is 0, the batch.
+      * C2: length_axis is present exactly for kv and kv_window, and is between
+        1 and rank-1.
+
+    ```mlir
+    hybrid.state @"past_key.1" kv present "present_key.1" length_axis 2 : tensor<?x2x512x16xf32>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, Hybrid_StateKindAttr:$kind,
+                       StrAttr:$present, OptionalAttr<I64Attr>:$length_axis,
+                       TypeAttrOf<AnyRankedTensor>:$type);
+  let assemblyFormat = [{
+    $sym_name $kind `present` $present (`length_axis` $length_axis^)? attr-dict `:` $type
+  }];
+  let hasVerifier = 1;
+}
+
+def Hybrid_ReadStateOp : Hybrid_Op<"read_state", [
+    Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a state as it is at the start of the call";
+  let description = [{
+    The whole state, kv states at full capacity; the batch dimension has this
+    call's batch size.
+
+    Constraints:
+      * C1: state names a hybrid.state.
+      * C2: the result type is the state's, up to the batch dimension.
+
+    ```mlir
+    %s = hybrid.read_state @past_conv : tensor<?x192x3xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$state);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$state attr-dict `:` type($result)";
+}
+
+def Hybrid_WriteStateOp : Hybrid_Op<"write_state", [
+    MemoryEffects<[MemWrite]>, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "sets a state at the end of the call";
+  let description = [{
+    Reads of the state see its value before the call wherever they stand. When
+    the value was computed in place on hybrid.read_state, nothing is copied.
+
+    Constraints:
+      * C1: state names a hybrid.state.
+      * C2: the value's type is the state's, up to the batch dimension.
+
+    ```mlir
+    hybrid.write_state %s, @past_conv : tensor<?x192x3xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$value, FlatSymbolRefAttr:$state);
+  let assemblyFormat = "$value `,` $state attr-dict `:` type($value)";
+}
+
+def Hybrid_LaunchOp : Hybrid_Op<"launch", [
+    AttrSizedOperandSegments, DestinationStyleOpInterface,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "runs a kernel over its grid";
+  let description = [{
+    `kernel` is a func.func with the unit attribute `hybrid.kernel`. Its
+    parameters are the `ins`, then the `outs`, then the index operands `sizes`;
+    on tensors it returns its results, one per `outs`, on memrefs nothing.
+    `grid` is the number of blocks, known from level 4 on, where the kernel has
+    one more parameter: the block's number.
+
+    Constraints:
+      * C1: kernel names a func.func with the attribute hybrid.kernel.
+      * C2: operands match the kernel's parameters in number, element types and
+        shapes, up to layout.
+
+    ```mlir
+    %r = hybrid.launch @matmul_0 ins(%a, %w : tensor<?x64xf32>, tensor<64x64xf32>) outs(%o : tensor<?x64xf32>) sizes(%n) -> tensor<?x64xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel,
+    Variadic<Hybrid_Shaped>:$inputs, Variadic<Hybrid_Shaped>:$inits,
+    Variadic<Index>:$sizes, Optional<Index>:$grid);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    $kernel (`grid` `(` $grid^ `)`)? (`ins` `(` $inputs^ `:` type($inputs) `)`)?
+    (`outs` `(` $inits^ `:` type($inits) `)`)? (`sizes` `(` $sizes^ `)`)?
+    attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getInitsMutable(); }
+  }];
+}
+
+#endif // HYBRID_PROGRAM_OPS_TD

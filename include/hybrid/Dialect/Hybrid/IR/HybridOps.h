@@ -1,0 +1,59 @@
+//===- HybridOps.h - the hybrid dialect --------------------------*- C++ -*-===//
+//
+// Dialect, attributes, interfaces and operations. docs/Dialects/Hybrid.md holds
+// the rationale, dialects/Hybrid/*.td the operations' meaning.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HYBRID_DIALECT_HYBRID_IR_HYBRIDOPS_H
+#define HYBRID_DIALECT_HYBRID_IR_HYBRIDOPS_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/TilingInterface.h"
+
+namespace hybrid {
+
+/// What an operation costs; see CostModelInterface.
+struct Cost {
+  /// Floating-point operations; a fused multiply-add counts two.
+  double flops = 0;
+  /// Exponentials and other transcendental functions.
+  double exps = 0;
+  /// Bytes of operands read, and of results written, once each.
+  double bytesRead = 0, bytesWritten = 0;
+  /// Bytes of states among them, counted in both of the above.
+  double stateBytes = 0;
+
+  Cost &operator+=(const Cost &other) {
+    flops += other.flops;
+    exps += other.exps;
+    bytesRead += other.bytesRead;
+    bytesWritten += other.bytesWritten;
+    stateBytes += other.stateBytes;
+    return *this;
+  }
+};
+
+} // namespace hybrid
+
+#include "dialects/Hybrid/HybridDialect.h.inc"
+#include "dialects/Hybrid/HybridEnums.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Hybrid/HybridAttributes.h.inc"
+
+#include "dialects/Hybrid/HybridInterfaces.h.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/Hybrid/HybridOps.h.inc"
+
+#endif // HYBRID_DIALECT_HYBRID_IR_HYBRIDOPS_H
