@@ -182,7 +182,7 @@ def Hybrid_ScanOp : Hybrid_ComputeOp<"scan", [AttrSizedOperandSegments]> {
   }];
 }
 
-def Hybrid_CausalConvOp : Hybrid_ComputeOp<"causal_conv", [AttrSizedOperandSegments]> {
+def Hybrid_CausalConvOp : Hybrid_ComputeOp<"causal_conv"> {
   let summary = "depthwise causal convolution over time with a state";
   let description = [{
     input [B,C,T] (layout bct) or [B,T,C] (btc), weight [C,K], bias [C], init
@@ -220,7 +220,7 @@ def Hybrid_CausalConvOp : Hybrid_ComputeOp<"causal_conv", [AttrSizedOperandSegme
   }];
 }
 
-def Hybrid_RopeOp : Hybrid_ComputeOp<"rope", [AttrSizedOperandSegments]> {
+def Hybrid_RopeOp : Hybrid_ComputeOp<"rope"> {
   let summary = "rotary position embedding";
   let description = [{
     input and init [B,H,T,D] (bhtd) or [B,T,H,D] (bthd). The first
@@ -305,7 +305,7 @@ def Hybrid_NormOp : Hybrid_ComputeOp<"norm", [AttrSizedOperandSegments]> {
   }];
 }
 
-def Hybrid_GatedNormOp : Hybrid_ComputeOp<"gated_norm", [AttrSizedOperandSegments]> {
+def Hybrid_GatedNormOp : Hybrid_ComputeOp<"gated_norm"> {
   let summary = "root-mean-square norm with a gate";
   let description = [{
     input, gate and init [..., C], scale [C] or [group_size]; groups of
