@@ -370,6 +370,30 @@ def Hybrid_CacheAppendOp : Hybrid_ComputeOp<"cache_append"> {
   }];
 }
 
+def Hybrid_CumSumOp : Hybrid_ComputeOp<"cumsum"> {
+  let summary = "running sum along one dimension";
+  let description = [{
+    init[.., i, ..] = Σ input[.., j, ..] over j ≤ i (`exclusive`: j < i;
+    `reverse`: j ≥ i, with `exclusive` j > i) along `axis`. Sums of 16-bit
+    floats are kept in float32.
+
+    Constraints:
+      * C1: input and init have the same shape and element type, rank ≥ 1.
+      * C2: 0 ≤ axis < rank.
+      * C3: the element type is an integer or float.
+
+    ```mlir
+    %r = hybrid.cumsum ins(%x : tensor<1x?x64xf32>) outs(%o : tensor<1x?x64xf32>) {axis = 1 : i64} -> tensor<1x?x64xf32>
+    ```
+  }];
+  let arguments = (ins Hybrid_Shaped:$input, Hybrid_Shaped:$init, I64Attr:$axis,
+                       UnitAttr:$exclusive, UnitAttr:$reverse);
+  let assemblyFormat = [{
+    `ins` `(` $input `:` type($input) `)` `outs` `(` $init `:` type($init) `)`
+    attr-dict (`->` type($results)^)?
+  }];
+}
+
 def Hybrid_YieldOp : Hybrid_Op<"yield", [Pure, ReturnLike, Terminator,
                                          ParentOneOf<["ParallelOp"]>]> {
   let summary = "the value of a branch";
