@@ -23,7 +23,8 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 include "mlir/Interfaces/TilingInterface.td"
 
 def Hybrid_Shaped : AnyTypeOf<[AnyRankedTensor, AnyStridedMemRef],
-                              "ranked tensor or strided memref">;
+                              "ranked tensor or strided memref",
+                              "::mlir::ShapedType">;
 
 class Hybrid_Op<string mnemonic, list<Trait> traits = []>
     : Op<Hybrid_Dialect, mnemonic, traits>;
@@ -34,11 +35,13 @@ class Hybrid_ComputeOp<string mnemonic, list<Trait> traits = []>
     : Hybrid_Op<mnemonic, traits # [
         DestinationStyleOpInterface,
         DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
-        DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>,
+        DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface,
+          ["reifyResultShapes"]>,
         DeclareOpInterfaceMethods<TilingInterface,
           ["getLoopIteratorTypes", "getIterationDomain",
            "getTiledImplementation", "getResultTilePosition",
-           "generateResultTileValue"]>,
+           "generateResultTileValue", "getIterationDomainTileFromResultTile",
+           "isOpFusableWithConsumerSlice"]>,
         DeclareOpInterfaceMethods<Hybrid_CostModelInterface, ["getCost"]>]> {
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let hasVerifier = 1;
@@ -67,9 +70,10 @@ def Hybrid_AttentionOp : Hybrid_ComputeOp<"attention", [AttrSizedOperandSegments
       * `causal`: j ≤ p;
       * `window_left` ≥ 0: j ≥ p - window_left, or j < sink_prefix;
       * `window_right` ≥ 0: j ≤ p + window_right.
-    With `lengths` the query positions are per batch: p = lengths[b] - T + i,
-    where T is the number of query positions of the whole operation
-    (`q_offset` then counts from there).
+    With `lengths` the query positions are per batch, the T queries of this
+    operation being the last of each sequence: p = lengths[b] - T + `q_offset` + i.
+    `q_offset` is 0 there, except in a tile over time, which is a smaller
+    operation: offset o and T' queries of T give it `q_offset` + o + T' - T.
 
     Softmax and accumulation are at least float32. The mask broadcasts (size 1
     or missing leading dimensions) against [B, Hq, T, n]; keys beyond its last
@@ -105,9 +109,9 @@ def Hybrid_AttentionOp : Hybrid_ComputeOp<"attention", [AttrSizedOperandSegments
     F64Attr:$scale,
     DefaultValuedAttr<F64Attr, "0.0">:$softcap,
     UnitAttr:$causal,
-    DefaultValuedAttr<I64Attr, "-1">:$window_left,
-    DefaultValuedAttr<I64Attr, "-1">:$window_right,
-    DefaultValuedAttr<I64Attr, "0">:$sink_prefix,
+    DefaultValuedAttr<Hybrid_I64Attr, "-1">:$window_left,
+    DefaultValuedAttr<Hybrid_I64Attr, "-1">:$window_right,
+    DefaultValuedAttr<Hybrid_I64Attr, "0">:$sink_prefix,
     DefaultValuedAttr<Hybrid_HeadLayoutAttr, "::hybrid::HeadLayout::BHTD">:$q_layout,
     DefaultValuedAttr<Hybrid_HeadLayoutAttr, "::hybrid::HeadLayout::BHTD">:$kv_layout);
   let assemblyFormat = [{
@@ -218,6 +222,10 @@ def Hybrid_CausalConvOp : Hybrid_ComputeOp<"causal_conv"> {
     `outs` `(` $init `,` $state `:` type($init) `,` type($state) `)` attr-dict
     (`->` type($results)^)?
   }];
+  let extraClassDeclaration = dpsDeclaration # [{
+    unsigned getChannelDim() { return getLayout() == ConvLayout::BCT ? 1 : 2; }
+    unsigned getTimeDim() { return getLayout() == ConvLayout::BCT ? 2 : 1; }
+  }];
 }
 
 def Hybrid_RopeOp : Hybrid_ComputeOp<"rope"> {
@@ -250,7 +258,7 @@ def Hybrid_RopeOp : Hybrid_ComputeOp<"rope"> {
   let arguments = (ins
     Hybrid_Shaped:$input, Hybrid_Shaped:$cos, Hybrid_Shaped:$sin,
     Optional<Hybrid_Shaped>:$positions, Hybrid_Shaped:$init,
-    I64Attr:$rotary_dim, UnitAttr:$interleaved,
+    Hybrid_I64Attr:$rotary_dim, UnitAttr:$interleaved,
     DefaultValuedAttr<Hybrid_HeadLayoutAttr, "::hybrid::HeadLayout::BHTD">:$layout);
   let assemblyFormat = [{
     `ins` `(` $input `,` $cos `,` $sin `:` type($input) `,` type($cos) `,` type($sin) `)`
@@ -295,8 +303,8 @@ def Hybrid_NormOp : Hybrid_ComputeOp<"norm", [AttrSizedOperandSegments]> {
   let arguments = (ins
     Hybrid_Shaped:$input, Optional<Hybrid_Shaped>:$scale,
     Optional<Hybrid_Shaped>:$bias, Hybrid_Shaped:$init,
-    Hybrid_NormKindAttr:$kind, I64Attr:$axis, F64Attr:$epsilon,
-    DefaultValuedAttr<I64Attr, "0">:$group_size, UnitAttr:$zero_centered);
+    Hybrid_NormKindAttr:$kind, Hybrid_I64Attr:$axis, F64Attr:$epsilon,
+    DefaultValuedAttr<Hybrid_I64Attr, "0">:$group_size, UnitAttr:$zero_centered);
   let assemblyFormat = [{
     $kind `ins` `(` $input `:` type($input) `)`
     (`scale` `(` $scale^ `:` type($scale) `)`)?
@@ -331,7 +339,7 @@ def Hybrid_GatedNormOp : Hybrid_ComputeOp<"gated_norm"> {
     Hybrid_Shaped:$input, Hybrid_Shaped:$gate, Optional<Hybrid_Shaped>:$scale,
     Hybrid_Shaped:$init,
     Hybrid_GateOrderAttr:$order, Hybrid_ActivationAttr:$activation,
-    F64Attr:$epsilon, DefaultValuedAttr<I64Attr, "0">:$group_size);
+    F64Attr:$epsilon, DefaultValuedAttr<Hybrid_I64Attr, "0">:$group_size);
   let assemblyFormat = [{
     $order `ins` `(` $input `,` $gate `:` type($input) `,` type($gate) `)`
     (`scale` `(` $scale^ `:` type($scale) `)`)?
@@ -386,7 +394,7 @@ def Hybrid_CumSumOp : Hybrid_ComputeOp<"cumsum"> {
     %r = hybrid.cumsum ins(%x : tensor<1x?x64xf32>) outs(%o : tensor<1x?x64xf32>) {axis = 1 : i64} -> tensor<1x?x64xf32>
     ```
   }];
-  let arguments = (ins Hybrid_Shaped:$input, Hybrid_Shaped:$init, I64Attr:$axis,
+  let arguments = (ins Hybrid_Shaped:$input, Hybrid_Shaped:$init, Hybrid_I64Attr:$axis,
                        UnitAttr:$exclusive, UnitAttr:$reverse);
   let assemblyFormat = [{
     `ins` `(` $input `:` type($input) `)` `outs` `(` $init `:` type($init) `)`
@@ -402,7 +410,9 @@ def Hybrid_YieldOp : Hybrid_Op<"yield", [Pure, ReturnLike, Terminator,
 }
 
 def Hybrid_ParallelOp : Hybrid_Op<"parallel", [
-    SingleBlock, DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface>]> {
+    SingleBlock, RecursiveMemoryEffects,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface,
+          ["reifyResultShapes"]>]> {
   let summary = "branches side by side over the same input, and their combination";
   let description = [{
     Each region is one branch, computes on values from above and yields one
@@ -418,11 +428,12 @@ def Hybrid_ParallelOp : Hybrid_Op<"parallel", [
 
     Constraints:
       * C1: there are at least two branches.
-      * C2: every branch yields exactly one ranked float tensor.
+      * C2: every branch takes no arguments and yields exactly one ranked float
+        tensor.
       * C3: branch types agree with the result's (concat: in all but the last
         dimension, whose sizes add up).
       * C4: weights are present exactly for weighted, one per branch: each a
-        tensor of rank 0 or 1 that broadcasts from the right.
+        float tensor of rank 0 or 1 that broadcasts from the right.
 
     ```mlir
     %r = hybrid.parallel mean {

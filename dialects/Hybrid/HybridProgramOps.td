@@ -35,15 +35,15 @@ def Hybrid_WeightOp : Hybrid_Op<"weight", [Pure]> {
 
     Constraints:
       * C1: the result has a static shape.
-      * C2: length is the size of the result in bytes.
+      * C2: length is the size of the result in bytes, one byte per boolean.
       * C3: offset ≥ 0.
 
     ```mlir
     %w = hybrid.weight "l0.wq" from "model.onnx"[4096, 16384] : tensor<64x64xf32>
     ```
   }];
-  let arguments = (ins StrAttr:$name, StrAttr:$file, I64Attr:$offset, I64Attr:$length);
-  let results = (outs AnyStaticShapeTensor:$result);
+  let arguments = (ins StrAttr:$name, StrAttr:$file, Hybrid_I64Attr:$offset, Hybrid_I64Attr:$length);
+  let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
     $name `from` $file `[` $offset `,` $length `]` attr-dict `:` type($result)
   }];
@@ -59,7 +59,8 @@ def Hybrid_StateOp : Hybrid_Op<"state", [Symbol]> {
     the capacity.
 
     Constraints:
-      * C1: type is a ranked tensor whose only dynamic dimension is 0, the batch.
+      * C1: type is a ranked tensor of rank ≥ 1, in which only dimension 0, the
+        batch, may be dynamic.
       * C2: length_axis is present exactly for kv and kv_window, and is between
         1 and rank-1.
 
@@ -68,7 +69,7 @@ def Hybrid_StateOp : Hybrid_Op<"state", [Symbol]> {
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Hybrid_StateKindAttr:$kind,
-                       StrAttr:$present, OptionalAttr<I64Attr>:$length_axis,
+                       StrAttr:$present, OptionalAttr<Hybrid_I64Attr>:$length_axis,
                        TypeAttrOf<AnyRankedTensor>:$type);
   let assemblyFormat = [{
     $sym_name $kind `present` $present (`length_axis` $length_axis^)? attr-dict `:` $type
@@ -125,12 +126,15 @@ def Hybrid_LaunchOp : Hybrid_Op<"launch", [
     parameters are the `ins`, then the `outs`, then the index operands `sizes`;
     on tensors it returns its results, one per `outs`, on memrefs nothing.
     `grid` is the number of blocks, known from level 4 on, where the kernel has
-    one more parameter: the block's number.
+    one more parameter: the block's number. A parameter for one of the `outs`
+    with the unit attribute `hybrid.writeonly` is a destination whose old values
+    the kernel does not use.
 
     Constraints:
       * C1: kernel names a func.func with the attribute hybrid.kernel.
-      * C2: operands match the kernel's parameters in number, element types and
-        shapes, up to layout.
+      * C2: operands match the kernel's parameters, and results its results, in
+        number, element types and shapes, up to layout; static sizes match
+        dynamic ones.
 
     ```mlir
     %r = hybrid.launch @matmul_0 ins(%a, %w : tensor<?x64xf32>, tensor<64x64xf32>) outs(%o : tensor<?x64xf32>) sizes(%n) -> tensor<?x64xf32>

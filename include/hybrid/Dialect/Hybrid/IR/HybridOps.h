@@ -1,4 +1,5 @@
-//===- HybridOps.h - the hybrid dialect --------------------------*- C++ -*-===//
+//===- HybridOps.h - the hybrid dialect --------------------------*- C++
+//-*-===//
 //
 // Dialect, attributes, interfaces and operations. docs/Dialects/Hybrid.md holds
 // the rationale, dialects/Hybrid/*.td the operations' meaning.
@@ -55,5 +56,15 @@ struct Cost {
 
 #define GET_OP_CLASSES
 #include "dialects/Hybrid/HybridOps.h.inc"
+
+namespace hybrid {
+
+/// Whether `op`, a computation or a launch, uses the old value of its
+/// destination `operand`: the states of scan and causal_conv, the cache of
+/// cache_append, and what a kernel does not declare `hybrid.writeonly`. False
+/// for operands that are no destination.
+bool readsDestination(mlir::Operation *op, mlir::OpOperand &operand);
+
+} // namespace hybrid
 
 #endif // HYBRID_DIALECT_HYBRID_IR_HYBRIDOPS_H

@@ -1,0 +1,260 @@
+//===- HybridCostModel.cpp - what computations cost -----------------------===//
+//
+// The floor of each formula: a multiplication or addition counts one, whatever
+// is read or written counts once, operands that do not take part (keys beyond
+// what is visible) not at all. Destinations that are updated in place are
+// states; so are keys and values that come from one.
+//
+//===----------------------------------------------------------------------===//
+
+#include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace hybrid;
+
+using Shapes = ArrayRef<SmallVector<int64_t>>;
+
+namespace {
+/// The shapes of an operation's operands by operand.
+class OperandShapes {
+public:
+  OperandShapes(Operation *op, Shapes shapes) : op(op) {
+    for (OpOperand &operand : op->getOpOperands()) {
+      bool isShaped = isa<ShapedType>(operand.get().getType());
+      byOperand.push_back(isShaped ? shapes.front() : ArrayRef<int64_t>());
+      if (isShaped)
+        shapes = shapes.drop_front();
+    }
+  }
+
+  ArrayRef<int64_t> operator[](Value value) const {
+    for (OpOperand &operand : op->getOpOperands())
+      if (operand.get() == value)
+        return byOperand[operand.getOperandNumber()];
+    return {};
+  }
+
+  /// Elements of `value`; 0 without one.
+  double count(Value value) const {
+    if (!value)
+      return 0;
+    ArrayRef<int64_t> shape = (*this)[value];
+    return std::accumulate(shape.begin(), shape.end(), 1.0,
+                           std::multiplies<double>());
+  }
+
+  /// Bytes of `value`; 0 without one.
+  double bytes(Value value) const {
+    return value ? count(value) * elementBytes(value) : 0;
+  }
+
+  static double elementBytes(Value value) {
+    Type type = cast<ShapedType>(value.getType()).getElementType();
+    return type.isIntOrFloat() ? (type.getIntOrFloatBitWidth() + 7) / 8 : 8;
+  }
+
+private:
+  Operation *op;
+  SmallVector<ArrayRef<int64_t>> byOperand;
+};
+} // namespace
+
+/// Every input read, every destination written, and read where it is a state.
+static Cost getTraffic(DestinationStyleOpInterface op,
+                       const OperandShapes &shapes) {
+  Cost cost;
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isa<ShapedType>(operand.get().getType()))
+      continue;
+    double bytes = shapes.bytes(operand.get());
+    if (!op.isDpsInit(&operand)) {
+      cost.bytesRead += bytes;
+      continue;
+    }
+    cost.bytesWritten += bytes;
+    if (!readsDestination(op, operand))
+      continue;
+    cost.bytesRead += bytes;
+    cost.stateBytes += 2 * bytes;
+  }
+  return cost;
+}
+
+/// Whether `value` is a state, possibly updated.
+static bool isState(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (isa<ReadStateOp>(op))
+      return true;
+    auto destination = dyn_cast<DestinationStyleOpInterface>(op);
+    if (!destination)
+      return false;
+    OpOperand *init = destination.getTiedOpOperand(cast<OpResult>(value));
+    if (!readsDestination(op, *init))
+      return false;
+    value = init->get();
+  }
+  return false;
+}
+
+/// The pairs of query and key that are visible to each other, and the range of
+/// keys that any query sees, for one batch and head.
+struct Visible {
+  double pairs = 0;
+  int64_t keys = 0;
+};
+
+static Visible getVisible(AttentionOp op, int64_t time, int64_t numKeys,
+                          int64_t firstQuery) {
+  Visible visible;
+  int64_t left = op.getWindowLeft(), right = op.getWindowRight();
+  int64_t lowest = numKeys, highest = 0;
+  for (int64_t i = 0; i < time; ++i) {
+    int64_t position = firstQuery + i, begin = 0, end = numKeys;
+    if (op.getCausal())
+      end = std::min(end, position + 1);
+    if (right >= 0)
+      end = std::min(end, position + right + 1);
+    end = std::max<int64_t>(end, 0);
+    if (left >= 0)
+      begin = std::clamp<int64_t>(position - left, 0, end);
+    int64_t prefix = std::min(op.getSinkPrefix(), begin);
+    visible.pairs += end - begin + prefix;
+    lowest = std::min(lowest, begin);
+    highest = std::max(highest, end);
+  }
+  int64_t prefix = std::min(op.getSinkPrefix(), lowest);
+  visible.keys = std::max<int64_t>(highest - lowest, 0) + prefix;
+  return visible;
+}
+
+Cost AttentionOp::getCost(Shapes operandShapes, ArrayRef<int64_t> lengths) {
+  OperandShapes shapes(*this, operandShapes);
+  ArrayRef<int64_t> query = shapes[getQuery()], key = shapes[getKey()],
+                    value = shapes[getValue()];
+  int64_t time = query[getQueryTimeDim()];
+  int64_t numKeys = std::min(lengths[0], key[getKvTimeDim()]);
+  // With lengths the queries are the last positions; how many keys each batch
+  // has is not known here, so all are counted.
+  int64_t first = getLengths() ? numKeys - time + lengths[1] : lengths[1];
+  Visible visible = getVisible(*this, time, numKeys, first);
+
+  double heads = double(query[0]) * query[getQueryHeadDim()];
+  double pairs = heads * visible.pairs, rows = heads * time;
+  Cost cost;
+  // Dot product, scale, subtraction of the maximum, sum, weighted value.
+  cost.flops = pairs * (2.0 * query[3] + 3 + 2.0 * value[3]) + rows * value[3];
+  cost.exps = pairs;
+  if (getSoftcap().convertToDouble() > 0) {
+    cost.flops += 2 * pairs;
+    cost.exps += pairs;
+  }
+  if (getMask())
+    cost.flops += pairs;
+  if (getSinks()) {
+    cost.flops += 2 * rows;
+    cost.exps += rows;
+  }
+
+  double kvRows = double(key[0]) * key[getKvHeadDim()] * visible.keys;
+  double kvBytes = 0;
+  for (Value cache : {getKey(), getValue()}) {
+    double bytes =
+        kvRows * shapes[cache][3] * OperandShapes::elementBytes(cache);
+    kvBytes += bytes;
+    if (isState(cache))
+      cost.stateBytes += bytes;
+  }
+  cost.bytesRead = kvBytes + shapes.bytes(getQuery()) +
+                   shapes.bytes(getMask()) + shapes.bytes(getSinks()) +
+                   shapes.bytes(getLengths());
+  cost.bytesWritten = shapes.bytes(getInit());
+  return cost;
+}
+
+Cost ScanOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
+  OperandShapes shapes(*this, operandShapes);
+  Cost cost = getTraffic(*this, shapes);
+  ArrayRef<int64_t> init = shapes[getInit()], state = shapes[getState()];
+  double steps = double(init[0]) * init[1];
+  double valueHeads = state[1], outputs = init[2];
+  double matrix = double(state[2]) * state[3];
+  // The outer product into the state, and one product with it per output.
+  double perStep = valueHeads * 2 * matrix + outputs * (2 * matrix + init[3]);
+  if (getDecay()) {
+    perStep += valueHeads * matrix;
+    cost.exps = shapes.count(getDecay());
+  }
+  if (getBeta())
+    perStep += valueHeads * (2 * matrix + 2 * init[3]);
+  cost.flops = steps * perStep;
+  return cost;
+}
+
+Cost CausalConvOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
+  OperandShapes shapes(*this, operandShapes);
+  Cost cost = getTraffic(*this, shapes);
+  double elements = shapes.count(getInit());
+  cost.flops = elements * (2.0 * shapes[getWeight()][1] + (getBias() ? 1 : 0));
+  if (getActivation() != Activation::None) {
+    cost.flops += 2 * elements;
+    cost.exps = elements;
+  }
+  return cost;
+}
+
+Cost RopeOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
+  OperandShapes shapes(*this, operandShapes);
+  ArrayRef<int64_t> input = shapes[getInput()];
+  double rows = double(input[0]) * input[1] * input[2];
+  Cost cost;
+  cost.flops = 3 * rows * getRotaryDim();
+  // Of the tables, what the positions select.
+  double angles = double(input[0]) * input[getTimeDim()] * (getRotaryDim() / 2);
+  if (!getPositions() && shapes[getCos()][0] == 1)
+    angles /= input[0];
+  cost.bytesRead = shapes.bytes(getInput()) + shapes.bytes(getPositions()) +
+                   angles * (OperandShapes::elementBytes(getCos()) +
+                             OperandShapes::elementBytes(getSin()));
+  cost.bytesWritten = shapes.bytes(getInit());
+  return cost;
+}
+
+Cost NormOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
+  OperandShapes shapes(*this, operandShapes);
+  Cost cost = getTraffic(*this, shapes);
+  // Square, sum and factor; the layer norm's sum and subtraction.
+  double perElement = getKind() == NormKind::Layer ? 5 : 3;
+  perElement += (getScale() ? 1 : 0) + (getBias() ? 1 : 0);
+  cost.flops = perElement * shapes.count(getInput());
+  return cost;
+}
+
+Cost GatedNormOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
+  OperandShapes shapes(*this, operandShapes);
+  Cost cost = getTraffic(*this, shapes);
+  double elements = shapes.count(getInput());
+  // The norm, the gate's product and its logistic function.
+  double perElement = 3 + 1 + 2 + (getScale() ? 1 : 0);
+  if (getActivation() == Activation::Silu)
+    perElement += 1;
+  cost.flops = perElement * elements;
+  cost.exps = elements;
+  return cost;
+}
+
+Cost CacheAppendOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
+  OperandShapes shapes(*this, operandShapes);
+  Cost cost;
+  cost.bytesRead = cost.bytesWritten = cost.stateBytes =
+      shapes.bytes(getInput());
+  return cost;
+}
+
+Cost CumSumOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
+  OperandShapes shapes(*this, operandShapes);
+  Cost cost = getTraffic(*this, shapes);
+  cost.flops = shapes.count(getInput());
+  return cost;
+}

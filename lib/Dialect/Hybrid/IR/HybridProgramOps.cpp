@@ -1,0 +1,166 @@
+//===- HybridProgramOps.cpp - states, weights, launches -------------------===//
+
+#include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+using namespace hybrid;
+
+/// Starts the message for constraint `number`.
+static InFlightDiagnostic violates(Operation *op, unsigned number) {
+  return op->emitOpError() << "C" << number << ": ";
+}
+
+//===----------------------------------------------------------------------===//
+// WeightOp
+//===----------------------------------------------------------------------===//
+
+/// The bytes of `type` in a file, one per boolean; none where they are not a
+/// whole number or do not fit.
+static std::optional<int64_t> getByteSize(RankedTensorType type) {
+  Type element = type.getElementType();
+  if (!element.isIntOrFloat())
+    return std::nullopt;
+  int64_t bytes = element.isInteger(1) ? 8 : element.getIntOrFloatBitWidth();
+  for (int64_t size : type.getShape())
+    if (llvm::MulOverflow(bytes, size, bytes))
+      return std::nullopt;
+  if (bytes % 8 != 0)
+    return std::nullopt;
+  return bytes / 8;
+}
+
+LogicalResult WeightOp::verify() {
+  auto type = cast<RankedTensorType>(getResult().getType());
+  if (!type.hasStaticShape())
+    return violates(*this, 1)
+           << "the result must have a static shape, but is " << type;
+  std::optional<int64_t> bytes = getByteSize(type);
+  if (!bytes)
+    return violates(*this, 2) << "the size of " << type << " is not known";
+  if (*bytes != getLength())
+    return violates(*this, 2) << "length is " << getLength() << ", but " << type
+                              << " takes " << *bytes << " bytes";
+  if (getOffset() < 0)
+    return violates(*this, 3)
+           << "offset must be 0 or more, but is " << getOffset();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// StateOp, ReadStateOp, WriteStateOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult StateOp::verify() {
+  auto type = cast<RankedTensorType>(getType());
+  int64_t rank = type.getRank();
+  if (rank < 1 ||
+      llvm::any_of(type.getShape().drop_front(), ShapedType::isDynamic))
+    return violates(*this, 1)
+           << "type must be of rank 1 or more and static in all dimensions but "
+              "0, the batch, but is "
+           << type;
+  bool grows = getKind() == StateKind::KV || getKind() == StateKind::KVWindow;
+  if (getLengthAxis().has_value() != grows)
+    return violates(*this, 2)
+           << "kind " << stringifyStateKind(getKind())
+           << (grows ? " needs" : " has no") << " length_axis";
+  if (!grows)
+    return success();
+  int64_t axis = *getLengthAxis();
+  if (axis < 1 || axis >= rank)
+    return violates(*this, 2) << "length_axis must be between 1 and "
+                              << rank - 1 << ", but is " << axis;
+  return success();
+}
+
+/// Checks that `op` names a state whose type agrees with `type`.
+static LogicalResult verifyStateUse(Operation *op, SymbolTableCollection &table,
+                                    FlatSymbolRefAttr name,
+                                    RankedTensorType type) {
+  auto state = table.lookupNearestSymbolFrom<StateOp>(op, name);
+  if (!state)
+    return violates(op, 1) << name << " is no hybrid.state";
+  auto declared = cast<RankedTensorType>(state.getType());
+  if (type.getRank() == declared.getRank() &&
+      type.getElementType() == declared.getElementType() &&
+      type.getShape().drop_front() == declared.getShape().drop_front() &&
+      succeeded(verifyCompatibleShape(type, declared)))
+    return success();
+  InFlightDiagnostic error = violates(op, 2)
+                             << "has type " << type << ", but the state "
+                             << name << " is " << declared;
+  error.attachNote(state.getLoc()) << "declared here";
+  return error;
+}
+
+LogicalResult ReadStateOp::verifySymbolUses(SymbolTableCollection &table) {
+  return verifyStateUse(*this, table, getStateAttr(),
+                        cast<RankedTensorType>(getResult().getType()));
+}
+
+LogicalResult WriteStateOp::verifySymbolUses(SymbolTableCollection &table) {
+  return verifyStateUse(*this, table, getStateAttr(),
+                        cast<RankedTensorType>(getValue().getType()));
+}
+
+//===----------------------------------------------------------------------===//
+// LaunchOp
+//===----------------------------------------------------------------------===//
+
+/// Whether a kernel with a parameter of type `parameter` takes an operand of
+/// type `operand`: tensors and memrefs are alike, layouts do not count.
+static bool takes(Type parameter, Type operand) {
+  auto shaped = dyn_cast<ShapedType>(parameter);
+  auto given = dyn_cast<ShapedType>(operand);
+  if (!shaped || !given)
+    return parameter == operand;
+  return shaped.hasRank() && given.hasRank() &&
+         shaped.getElementType() == given.getElementType() &&
+         succeeded(verifyCompatibleShape(shaped, given));
+}
+
+LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &table) {
+  auto kernel =
+      table.lookupNearestSymbolFrom<func::FuncOp>(*this, getKernelAttr());
+  if (!kernel || !kernel->hasAttr("hybrid.kernel"))
+    return violates(*this, 1)
+           << getKernelAttr()
+           << " is no func.func with the attribute hybrid.kernel";
+
+  SmallVector<Type> operands(getInputs().getTypes());
+  llvm::append_range(operands, getInits().getTypes());
+  llvm::append_range(operands, getSizes().getTypes());
+  if (getGrid())
+    operands.push_back(getGrid().getType());
+  if (operands.size() != kernel.getNumArguments()) {
+    InFlightDiagnostic error = violates(*this, 2)
+                               << "gives " << operands.size()
+                               << " arguments to " << getKernelAttr()
+                               << ", which takes " << kernel.getNumArguments();
+    error.attachNote(kernel.getLoc()) << "declared here";
+    return error;
+  }
+  for (auto [index, parameter, operand] :
+       llvm::enumerate(kernel.getArgumentTypes(), operands))
+    if (!takes(parameter, operand)) {
+      InFlightDiagnostic error = violates(*this, 2)
+                                 << "argument " << index << " of "
+                                 << getKernelAttr() << " is " << parameter
+                                 << ", but " << operand << " is given";
+      error.attachNote(kernel.getLoc()) << "declared here";
+      return error;
+    }
+
+  // Between bufferisation and the removal of results that are destinations, a
+  // kernel on memrefs still returns them.
+  TypeRange results = kernel.getResultTypes();
+  bool isBuffered = getNumResults() == 0;
+  bool agrees = results.size() == getInits().size() &&
+                llvm::all_of_zip(results, getInits().getTypes(), takes);
+  if (agrees || (isBuffered && results.empty()))
+    return success();
+  return violates(*this, 2)
+         << getKernelAttr() << " must return one value per destination";
+}
