@@ -1,0 +1,127 @@
+//===- Manifest.h - the manifest of an artifact -----------------*- C++ -*-===//
+//
+// The manifest of a `.hyb` file (docs/artifact.md) as structures. Parsing
+// checks every field that the runtime relies on, so that code behind it need
+// not.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef HYBRID_RUNTIME_MANIFEST_H
+#define HYBRID_RUNTIME_MANIFEST_H
+
+#include "hybrid/Runtime/Runtime.h"
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace hybrid {
+
+/// A failure with the status that the C API reports for it. Thrown inside
+/// LLVM-free code only.
+class RuntimeError : public std::runtime_error {
+public:
+  RuntimeError(HybridStatus status, const std::string &message)
+      : std::runtime_error(message), status(status) {}
+  HybridStatus status;
+};
+
+enum class SymbolRole { Batch, Seq, Past, Dim };
+enum class InputRole { Tokens, PositionIds, AttentionMask, Data };
+enum class StateKind { KV, KVWindow, Conv, Recurrent };
+
+struct Symbol {
+  std::string name;
+  SymbolRole role;
+  int64_t capacity;
+};
+
+/// One dimension of an input or output: a number, a symbol that stands alone,
+/// or an expression that only the artifact's shapes function computes.
+struct Dim {
+  int64_t value = -1; ///< >= 0 for a number
+  int symbol = -1;    ///< >= 0 for a symbol: its index
+  std::string text;   ///< as in the manifest
+};
+
+/// An input or output.
+struct Value {
+  std::string name;
+  HybridDtype dtype;
+  std::vector<Dim> dims;
+  InputRole role = InputRole::Data;
+  bool hasRange = false;
+  int64_t min = 0, max = 0;
+
+  /// "int64 [batch, seq]".
+  std::string typeText() const;
+};
+
+struct State {
+  std::string name;    ///< of the graph input
+  std::string present; ///< of the graph output; may be empty
+  StateKind kind;
+  HybridDtype dtype;
+  /// At full capacity; -1 (only first) where the batch stands.
+  std::vector<int64_t> dims;
+  int lengthAxis = -1;
+
+  bool hasBatch() const { return !dims.empty() && dims[0] == -1; }
+  /// Bytes at full capacity for `batch` sequences.
+  uint64_t bytes(int64_t batch) const;
+};
+
+struct Entry {
+  std::string name, function, shapes;
+  /// (symbol index, value) pairs that must hold.
+  std::vector<std::pair<int, int64_t>> requirements;
+};
+
+struct Target {
+  std::string device, triple, cpu;
+  std::vector<std::string> features;
+};
+
+struct Manifest {
+  int64_t version = 0, abi = 0;
+  std::string compiler, modelName;
+  Target target;
+  std::vector<Symbol> symbols;
+  std::vector<Value> inputs, outputs;
+  std::vector<State> states;
+  std::vector<Entry> entries;
+  std::vector<std::string> kernels;
+  uint64_t arenaBytes = 0, weightsBytes = 0;
+  std::string codeHash, weightsHash;
+  /// Indices into symbols; -1 if there is none of the role.
+  int batchSymbol = -1, seqSymbol = -1, pastSymbol = -1;
+
+  /// -1 if there is none.
+  int findInput(const char *name) const;
+  int findOutput(const char *name) const;
+  int findState(const char *name) const;   ///< by its input name
+  int findPresent(const char *name) const; ///< by its present name
+};
+
+/// Parses and checks a manifest. Throws RuntimeError(HYBRID_BAD_FILE) naming
+/// the field, or HYBRID_INCOMPATIBLE for another version of format or ABI.
+Manifest parseManifest(const std::string &text);
+
+/// "kv", "kv-window", "conv", "recurrent".
+const char *stateKindName(StateKind kind);
+/// "tokens", "position_ids", "attention_mask", "data".
+const char *inputRoleName(InputRole role);
+/// "batch", "seq", "past", "dim".
+const char *symbolRoleName(SymbolRole role);
+/// False if there is no such dtype.
+bool dtypeFromName(const std::string &name, HybridDtype &dtype);
+
+/// a * b in `result`; false if that does not fit.
+inline bool multiply(uint64_t a, uint64_t b, uint64_t &result) {
+  return !__builtin_mul_overflow(a, b, &result);
+}
+
+} // namespace hybrid
+
+#endif // HYBRID_RUNTIME_MANIFEST_H

@@ -1,0 +1,47 @@
+//===- Options.h - command line of hybrid-run -------------------*- C++ -*-===//
+
+#ifndef HYBRID_TOOLS_RUN_OPTIONS_H
+#define HYBRID_TOOLS_RUN_OPTIONS_H
+
+#include <cstdint>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace hybrid {
+
+/// Something failed: exit code 1.
+class ToolError : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The command line is wrong: exit code 2.
+class UsageError : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
+struct Options {
+  std::string model;
+  std::vector<std::string> inputs;  ///< npz files, one per run
+  std::vector<std::string> compare; ///< npz files, one per run, or none
+  std::string outputs;              ///< directory; empty: write nothing
+  bool states = false, inspect = false, bench = false, perKernel = false;
+  bool json = false, verifyHashes = false, help = false, version = false;
+  double rtol = 1e-3, atol = 1e-4;
+  int64_t threads = 0, batch = 0;
+  int64_t promptLength = -1, decodeSteps = -1; ///< -1: chosen from capacities
+  int64_t repeat = 5, seed = 0;
+  std::map<std::string, int64_t> dims; ///< sizes of symbols for --bench
+};
+
+/// Throws UsageError.
+Options parseOptions(int argc, char **argv);
+
+extern const char helpText[];
+
+} // namespace hybrid
+
+#endif // HYBRID_TOOLS_RUN_OPTIONS_H
