@@ -28,6 +28,7 @@
 #include "llvm/ADT/StringMap.h"
 
 #include <functional>
+#include <memory>
 #include <optional>
 
 namespace hybrid {
@@ -54,16 +55,18 @@ struct Tensor {
 using BodyFn = llvm::function_ref<mlir::Value(mlir::OpBuilder &, mlir::Location,
                                               mlir::ValueRange)>;
 
-/// A state of the model in one entry function. `past` is its argument,
-/// `present` the value that the function returns for it.
+/// A state of the model in one entry function: graph input `name`, whose
+/// argument is `past`, and graph output `present`, for which the function
+/// returns `presentValue`.
 struct State {
-  llvm::StringRef name;
+  llvm::StringRef name, present;
   mlir::BlockArgument past;
-  mlir::Value present;
+  mlir::Value presentValue;
   /// The dimension that grows, or -1 for states of fixed size.
   int64_t lengthAxis = -1;
   /// Batch (and other symbols), with the capacity at lengthAxis.
   Shape shape;
+  mlir::Type elementType;
   bool written = false;
 };
 
@@ -203,9 +206,17 @@ public:
   mlir::LogicalResult unsupported(mlir::Operation *op, const llvm::Twine &why,
                                   const llvm::Twine &hint = "") const;
 
+  /// Shared with the pass; see LoweringImpl.h.
+  struct Impl;
+
 private:
   friend class EntryConverter;
-  struct Impl;
+
+  Tensor materialize(mlir::Value value);
+  Tensor materializeKnown(llvm::ArrayRef<mlir::AffineExpr> elements,
+                          ShapeRef dims, mlir::Type elementType);
+  mlir::Value symbolValue(unsigned number);
+
   std::shared_ptr<Impl> impl;
 };
 
@@ -249,6 +260,8 @@ void registerMatMul(Registry &registry);
 void registerEinsum(Registry &registry);
 void registerConv(Registry &registry);
 void registerSort(Registry &registry);
+void registerSoftmax(Registry &registry);
+void registerQuantize(Registry &registry);
 void registerAttention(Registry &registry);
 void registerScan(Registry &registry);
 void registerNorm(Registry &registry);

@@ -1,0 +1,177 @@
+//===- Signature.cpp - arguments, results and symbols of entries ----------===//
+
+#include "Signature.h"
+
+#include "LoweringImpl.h"
+#include "hybrid/Dialect/ONNX/IR/ONNXMicrosoftOps.h"
+#include "hybrid/Dialect/ONNX/IR/ONNXNNOps.h"
+#include "hybrid/Dialect/ONNX/IR/ONNXTensorOps.h"
+#include "hybrid/Dialect/ONNX/Transforms/InputRole.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace hybrid {
+
+//===----------------------------------------------------------------------===//
+// Ranges
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Follows an integer input through ops that only move its elements.
+class RangeFinder {
+public:
+  RangeFinder(const onnx::SymbolicShapes &symbols) : symbols(symbols) {}
+
+  void follow(Value value) {
+    for (OpOperand &use : value.getUses())
+      visit(use.getOwner(), use.get());
+  }
+
+  InputRange result;
+
+private:
+  void visit(Operation *op, Value value) {
+    llvm::TypeSwitch<Operation *>(op)
+        .Case<onnx::ReshapeOp, onnx::UnsqueezeOp, onnx::SqueezeOp,
+              onnx::FlattenOp, onnx::IdentityOp, onnx::TransposeOp,
+              onnx::ExpandOp, onnx::SliceOp, onnx::SplitOp, onnx::CastOp>(
+            [&](auto op) {
+              // Through the data operand alone, and from integer to integer.
+              if (op->getOperand(0) != value || !isInteger(op->getResult(0)))
+                return;
+              for (Value moved : op->getResults())
+                follow(moved);
+            })
+        .Case([&](onnx::GatherOp op) {
+          if (op.getIndices() == value)
+            addTable(rows(op.getData(), op.getAxis()));
+        })
+        .Case([&](onnx::MsGatherBlockQuantizedOp op) {
+          if (op.getIndices() == value)
+            addTable(rows(op.getData(), op.getGatherAxis()));
+        })
+        .Case<onnx::RotaryEmbeddingOp, onnx::MsRotaryEmbeddingOp,
+              onnx::MsMRotaryEmbeddingOp, onnx::MsGroupQueryAttentionOp>(
+            [&](auto op) {
+              if (op.getPositionIds() == value)
+                addPositions(rows(op.getCosCache(), 0));
+            });
+  }
+
+  static bool isInteger(Value value) {
+    auto type = dyn_cast<TensorType>(value.getType());
+    return type && isa<IntegerType>(type.getElementType());
+  }
+
+  /// The static size of `table` along `axis`.
+  std::optional<int64_t> rows(Value table, int64_t axis) const {
+    std::optional<ArrayRef<AffineExpr>> shape = symbols.getShape(table);
+    if (!shape)
+      return std::nullopt;
+    std::optional<int64_t> dim = Lowering::normalizeAxis(axis, shape->size());
+    if (!dim)
+      return std::nullopt;
+    auto constant =
+        dyn_cast<AffineConstantExpr>(symbols.simplify((*shape)[*dim]));
+    return constant ? std::optional(constant.getValue()) : std::nullopt;
+  }
+
+  void limit(int64_t low, int64_t high) {
+    if (!result.range)
+      result.range = {low, high};
+    result.range->first = std::max(result.range->first, low);
+    result.range->second = std::min(result.range->second, high);
+  }
+
+  void addTable(std::optional<int64_t> rows) {
+    if (rows)
+      limit(-*rows, *rows - 1);
+  }
+
+  void addPositions(std::optional<int64_t> rows) {
+    if (!rows)
+      return;
+    limit(0, *rows - 1);
+    result.positions = std::min(*rows, result.positions.value_or(*rows));
+  }
+
+  const onnx::SymbolicShapes &symbols;
+};
+} // namespace
+
+InputRange findInputRange(Value input, const onnx::SymbolicShapes &symbols) {
+  auto type = dyn_cast<TensorType>(input.getType());
+  if (!type || !isa<IntegerType>(type.getElementType()) ||
+      type.getElementType().isInteger(1))
+    return {};
+  RangeFinder finder(symbols);
+  finder.follow(input);
+  return finder.result;
+}
+
+//===----------------------------------------------------------------------===//
+// Dimensions and symbols
+//===----------------------------------------------------------------------===//
+
+ArrayAttr getDimsAttr(MLIRContext *context, ArrayRef<AffineExpr> shape,
+                      const onnx::SymbolicShapes &symbols) {
+  SmallVector<Attribute> dims;
+  for (AffineExpr dim : shape) {
+    AffineExpr simple = symbols.simplify(dim);
+    if (auto constant = dyn_cast<AffineConstantExpr>(simple))
+      dims.push_back(
+          IntegerAttr::get(IntegerType::get(context, 64), constant.getValue()));
+    else
+      dims.push_back(StringAttr::get(context, symbols.print(simple)));
+  }
+  return ArrayAttr::get(context, dims);
+}
+
+void SymbolTableBuilder::add(func::FuncOp func,
+                             const onnx::SymbolicShapes &symbols,
+                             int64_t context) {
+  auto roles = func->getAttrOfType<DictionaryAttr>(onnx::kRolesAttr);
+  auto hasRole = [&](StringRef role, StringRef name) {
+    auto attr = roles ? roles.getAs<StringAttr>(role) : StringAttr();
+    return attr && attr.getValue() == name;
+  };
+  for (unsigned i = 0; i < symbols.getNumSymbols(); ++i) {
+    const onnx::SymbolInfo &symbol = symbols.getSymbol(i);
+    if (symbol.kind != onnx::SymbolInfo::Kind::InputDim)
+      continue;
+    Entry entry{Lowering::Impl::getDimName(symbol), "dim", capacities.other};
+    if (hasRole("batch", symbol.name))
+      entry = {entry.name, "batch", capacities.batch};
+    else if (hasRole("seq", symbol.name))
+      entry = {entry.name, "seq", std::min(capacities.seq, context)};
+    else if (hasRole("past", symbol.name))
+      entry = {entry.name, "past", context};
+    auto given = capacities.byName.find(entry.name);
+    if (given != capacities.byName.end())
+      entry.capacity = given->second;
+    auto known = llvm::find_if(
+        entries, [&](const Entry &other) { return other.name == entry.name; });
+    if (known == entries.end())
+      entries.push_back(entry);
+    else
+      known->capacity = std::min(known->capacity, entry.capacity);
+  }
+}
+
+ArrayAttr SymbolTableBuilder::build(MLIRContext *context) const {
+  Builder b(context);
+  SmallVector<Attribute> attrs;
+  // batch, seq, past, then the others as they appear.
+  for (StringRef role : {"batch", "seq", "past", "dim"})
+    for (const Entry &entry : entries)
+      if (entry.role == role)
+        attrs.push_back(b.getDictionaryAttr(
+            {b.getNamedAttr("name", b.getStringAttr(entry.name)),
+             b.getNamedAttr("role", b.getStringAttr(role)),
+             b.getNamedAttr("capacity", b.getI64IntegerAttr(entry.capacity))}));
+  return b.getArrayAttr(attrs);
+}
+
+} // namespace hybrid
