@@ -38,6 +38,8 @@ static const Registry &getRegistry() {
     registerEinsum(registry);
     registerConv(registry);
     registerSort(registry);
+    registerSoftmax(registry);
+    registerQuantize(registry);
     registerAttention(registry);
     registerScan(registry);
     registerNorm(registry);
