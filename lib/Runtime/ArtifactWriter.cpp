@@ -209,8 +209,8 @@ public:
 private:
   std::string writeCode() {
     Hasher hasher;
-    hashElfHeader(hasher, elf);
-    out.write(elf, sizeof(Elf64_Ehdr));
+    hashElfHeader(hasher, &sections.header);
+    out.write(&sections.header, sizeof(Elf64_Ehdr));
     out.hasher = &hasher;
     out.write(elf + sizeof(Elf64_Ehdr), elfBytes - sizeof(Elf64_Ehdr));
     out.align(weightsAlignment);
