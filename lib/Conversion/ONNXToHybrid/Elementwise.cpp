@@ -427,6 +427,24 @@ static LogicalResult lowerGelu(onnx::GeluOp op, Lowering &lowering) {
   return success();
 }
 
+/// Gelu of the sum of both inputs, the second of which may be missing.
+template <typename OpTy>
+static void addBiasedGelu(Registry &registry, UnaryFn gelu) {
+  registry.add<OpTy>([=](OpTy op, Lowering &lowering) -> LogicalResult {
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands())
+      if (!Lowering::isAbsent(operand))
+        operands.push_back(operand);
+    if (failed(checkOperands(lowering, op, operands, Kind::Float)))
+      return failure();
+    lowerPointwise(lowering, op->getResult(0), operands,
+                   [&](const Scalars &s, ValueRange x) {
+                     return gelu(s, x.size() > 1 ? s.add(x[0], x[1]) : x[0]);
+                   });
+    return success();
+  });
+}
+
 static LogicalResult lowerIdentity(onnx::IdentityOp op, Lowering &lowering) {
   lowering.set(op.getOutput(), lowering.get(op.getInput()));
   return success();
@@ -568,6 +586,8 @@ void hybrid::registerElementwise(Registry &registry) {
   registry.add<onnx::WhereOp>(lowerWhere);
   registry.add<onnx::IsInfOp>(lowerIsInf);
   registry.add<onnx::GeluOp>(lowerGelu);
+  addBiasedGelu<onnx::MsBiasGeluOp>(registry, buildGelu);
+  addBiasedGelu<onnx::MsFastGeluOp>(registry, buildTanhGelu);
   registry.add<onnx::IdentityOp>(lowerIdentity);
   registry.add<onnx::DropoutOp>(lowerDropout);
 }
