@@ -87,7 +87,8 @@ def Hybrid_AttentionOp : Hybrid_ComputeOp<"attention", [AttrSizedOperandSegments
       * C5: init has query's batch, heads and positions and value's head
         dimension.
       * C6: element types of query, key, value and init are float.
-      * C7: mask is boolean or float of rank ≤ 4 and broadcasts to [B, Hq, T, ·].
+      * C7: mask is boolean or float of rank 1 to 4 and broadcasts to
+        [B, Hq, T, ·]; a size of 1 that broadcasts is static.
       * C8: sinks is float of shape [Hq].
       * C9: lengths is i64 of shape [B].
       * C10: window_left, window_right ≥ -1; sink_prefix ≥ 0, and > 0 only with

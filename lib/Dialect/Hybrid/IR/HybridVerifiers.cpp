@@ -181,7 +181,8 @@ LogicalResult AttentionOp::verify() {
     if (!element.isInteger(1) && !isa<FloatType>(element))
       return violates(*this, 7)
              << "mask must be boolean or float, but is " << type;
-    if (!broadcastsTo(type, {batch, heads, time, ShapedType::kDynamic}))
+    if (type.getRank() == 0 ||
+        !broadcastsTo(type, {batch, heads, time, ShapedType::kDynamic}))
       return violates(*this, 7)
              << "mask must broadcast to "
              << text({batch, heads, time, ShapedType::kDynamic}) << ", but is "

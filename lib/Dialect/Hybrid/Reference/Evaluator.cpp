@@ -1,0 +1,559 @@
+//===- Evaluator.cpp - the meaning of hybrid operations -------------------===//
+//
+// One function per operation that follows the formula in its description, in
+// loops that are as plain as possible. Shapes are checked before: by verifying
+// a copy of the operation with the operands' static types.
+//
+//===----------------------------------------------------------------------===//
+
+#include "hybrid/Dialect/Hybrid/Reference/Evaluator.h"
+
+#include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
+#include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "mlir/IR/Verifier.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+using namespace mlir;
+using namespace hybrid;
+
+using Results = std::vector<RefTensor>;
+
+static constexpr double minusInfinity =
+    -std::numeric_limits<double>::infinity();
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// The concrete operands of an operation.
+class Operands {
+public:
+  Operands(Operation *op, ArrayRef<RefTensor> tensors,
+           ArrayRef<int64_t> indices)
+      : tensors(tensors), indices(indices) {
+    for (Value value : op->getOperands()) {
+      bool isIndex = value.getType().isIndex();
+      numbers.try_emplace(value, isIndex ? numIndices : numTensors);
+      ++(isIndex ? numIndices : numTensors);
+    }
+  }
+
+  /// Whether there are as many as the operation takes.
+  bool areComplete() const {
+    return tensors.size() == numTensors && indices.size() == numIndices;
+  }
+
+  const RefTensor &operator[](Value value) const {
+    return tensors[numbers.lookup(value)];
+  }
+  /// The same for an operand that may be absent.
+  const RefTensor *find(Value value) const {
+    return value ? &(*this)[value] : nullptr;
+  }
+  int64_t index(Value value) const { return indices[numbers.lookup(value)]; }
+
+private:
+  ArrayRef<RefTensor> tensors;
+  ArrayRef<int64_t> indices;
+  DenseMap<Value, unsigned> numbers;
+  unsigned numTensors = 0, numIndices = 0;
+};
+} // namespace
+
+/// Verifies `op` on the given shapes.
+static LogicalResult verifyShapes(Operation *op, ArrayRef<RefTensor> tensors) {
+  Block block;
+  SmallVector<Type> types;
+  for (Value value : op->getOperands()) {
+    auto type = dyn_cast<ShapedType>(value.getType());
+    if (!type) {
+      types.push_back(value.getType());
+      continue;
+    }
+    const RefTensor &tensor = tensors.front();
+    tensors = tensors.drop_front();
+    if (failed(verifyCompatibleShape(type.getShape(), tensor.shape)) ||
+        tensor.data.size() != RefTensor::count(tensor.shape))
+      return op->emitOpError() << "an operand of type " << type
+                               << " is evaluated on another shape";
+    types.push_back(RankedTensorType::get(tensor.shape, type.getElementType()));
+  }
+  SmallVector<Location> locations(types.size(), op->getLoc());
+  block.addArguments(types, locations);
+  auto destination = cast<DestinationStyleOpInterface>(op);
+  SmallVector<Type> resultTypes;
+  for (OpOperand &init : destination.getDpsInitsMutable())
+    resultTypes.push_back(types[init.getOperandNumber()]);
+  OpBuilder builder(op->getContext());
+  builder.setInsertionPointToEnd(&block);
+  return verify(mlir::clone(builder, op, resultTypes, block.getArguments()));
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+/// An index into a tensor of rank 4 with heads at dimension `headDim`.
+static SmallVector<int64_t> headIndex(unsigned headDim, int64_t batch,
+                                      int64_t head, int64_t time, int64_t d) {
+  if (headDim == 1)
+    return {batch, head, time, d};
+  return {batch, time, head, d};
+}
+
+/// The element of `tensor` that broadcasts to `index`, last dimensions aligned.
+static double broadcastAt(const RefTensor &tensor, ArrayRef<int64_t> index) {
+  SmallVector<int64_t> own(index.take_back(tensor.shape.size()));
+  for (auto [position, size] : llvm::zip(own, tensor.shape))
+    if (size == 1)
+      position = 0;
+  return tensor.at(own);
+}
+
+static bool isVisible(AttentionOp op, int64_t position, int64_t key) {
+  if (op.getCausal() && key > position)
+    return false;
+  if (op.getWindowLeft() >= 0 && key < position - op.getWindowLeft() &&
+      key >= op.getSinkPrefix())
+    return false;
+  return op.getWindowRight() < 0 || key <= position + op.getWindowRight();
+}
+
+/// What is added to the score of `index` = [b, h, i, j].
+static double maskAt(AttentionOp op, const RefTensor &mask,
+                     ArrayRef<int64_t> index) {
+  if (index.back() >= mask.shape.back())
+    return minusInfinity;
+  double value = broadcastAt(mask, index);
+  if (op.getMask().getType().getElementType().isInteger(1))
+    return value != 0 ? 0 : minusInfinity;
+  return value;
+}
+
+/// Turns scores into probabilities.
+static void softmax(std::vector<double> &scores, const double *sink) {
+  double highest = minusInfinity;
+  for (double score : scores)
+    highest = std::max(highest, score);
+  if (highest == minusInfinity) {
+    scores.assign(scores.size(), 0);
+    return;
+  }
+  if (sink)
+    highest = std::max(highest, *sink);
+  double sum = sink ? std::exp(*sink - highest) : 0;
+  for (double &score : scores)
+    sum += score = std::exp(score - highest);
+  for (double &score : scores)
+    score /= sum;
+}
+
+static FailureOr<Results> evaluateOp(AttentionOp op, const Operands &operands) {
+  const RefTensor &query = operands[op.getQuery()],
+                  &key = operands[op.getKey()],
+                  &value = operands[op.getValue()];
+  const RefTensor *mask = operands.find(op.getMask()),
+                  *sinks = operands.find(op.getSinks()),
+                  *lengths = operands.find(op.getLengths());
+  unsigned queryHead = op.getQueryHeadDim(), kvHead = op.getKvHeadDim();
+  int64_t batch = query.shape[0], heads = query.shape[queryHead],
+          time = query.shape[op.getQueryTimeDim()];
+  int64_t numKeys = operands.index(op.getKvLength());
+  if (numKeys < 0 || numKeys > key.shape[op.getKvTimeDim()])
+    return op.emitOpError() << "kv_length " << numKeys << " is not within the "
+                            << key.shape[op.getKvTimeDim()] << " positions";
+  int64_t group = heads / key.shape[kvHead];
+  double scale = op.getScale().convertToDouble(),
+         softcap = op.getSoftcap().convertToDouble();
+
+  RefTensor result(operands[op.getInit()].shape);
+  std::vector<double> scores(numKeys);
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t h = 0; h < heads; ++h)
+      for (int64_t i = 0; i < time; ++i) {
+        int64_t position = operands.index(op.getQOffset()) + i;
+        if (lengths)
+          position += static_cast<int64_t>(lengths->at({b})) - time;
+        for (int64_t j = 0; j < numKeys; ++j) {
+          double &score = scores[j];
+          score = 0;
+          for (int64_t d = 0; d < query.shape[3]; ++d)
+            score += query.at(headIndex(queryHead, b, h, i, d)) *
+                     key.at(headIndex(kvHead, b, h / group, j, d));
+          score *= scale;
+          if (softcap > 0)
+            score = softcap * std::tanh(score / softcap);
+          if (mask)
+            score += maskAt(op, *mask, {b, h, i, j});
+          if (!isVisible(op, position, j) || (lengths && j >= lengths->at({b})))
+            score = minusInfinity;
+        }
+        softmax(scores, sinks ? &sinks->data[h] : nullptr);
+        for (int64_t d = 0; d < value.shape[3]; ++d) {
+          double &out = result.at(headIndex(queryHead, b, h, i, d));
+          for (int64_t j = 0; j < numKeys; ++j)
+            if (scores[j] != 0)
+              out +=
+                  scores[j] * value.at(headIndex(kvHead, b, h / group, j, d));
+        }
+      }
+  return Results{result};
+}
+
+//===----------------------------------------------------------------------===//
+// Scan
+//===----------------------------------------------------------------------===//
+
+/// exp(decay) for row `row` of the state.
+static double decayAt(const RefTensor &decay, int64_t b, int64_t t, int64_t h,
+                      int64_t row) {
+  if (decay.shape.size() == 3)
+    return std::exp(decay.at({b, t, h}));
+  return std::exp(decay.at({b, t, h, row}));
+}
+
+static FailureOr<Results> evaluateOp(ScanOp op, const Operands &operands) {
+  const RefTensor &query = operands[op.getQuery()],
+                  &key = operands[op.getKey()],
+                  &value = operands[op.getValue()];
+  const RefTensor *decay = operands.find(op.getDecay()),
+                  *beta = operands.find(op.getBeta());
+  int64_t batch = query.shape[0], time = query.shape[1],
+          queryHeads = query.shape[2], keyHeads = key.shape[2],
+          valueHeads = value.shape[2], rows = key.shape[3],
+          columns = value.shape[3];
+  double scale = op.getScale().convertToDouble();
+  RefTensor output(operands[op.getInit()].shape);
+  RefTensor state = operands[op.getState()];
+  int64_t outputs = output.shape[2];
+
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t h = 0; h < valueHeads; ++h) {
+      int64_t k = h * keyHeads / valueHeads;
+      for (int64_t t = 0; t < time; ++t) {
+        if (decay)
+          for (int64_t r = 0; r < rows; ++r)
+            for (int64_t c = 0; c < columns; ++c)
+              state.at({b, h, r, c}) *= decayAt(*decay, b, t, h, r);
+        std::vector<double> update(columns);
+        for (int64_t c = 0; c < columns; ++c) {
+          update[c] = value.at({b, t, h, c});
+          if (!beta)
+            continue;
+          for (int64_t r = 0; r < rows; ++r)
+            update[c] -= state.at({b, h, r, c}) * key.at({b, t, k, r});
+          update[c] *= beta->at({b, t, beta->shape[2] == 1 ? 0 : h});
+        }
+        for (int64_t r = 0; r < rows; ++r)
+          for (int64_t c = 0; c < columns; ++c)
+            state.at({b, h, r, c}) += key.at({b, t, k, r}) * update[c];
+        for (int64_t o = 0; o < outputs; ++o) {
+          if (o * valueHeads / outputs != h)
+            continue;
+          int64_t q = o * queryHeads / outputs;
+          for (int64_t c = 0; c < columns; ++c) {
+            double sum = 0;
+            for (int64_t r = 0; r < rows; ++r)
+              sum += state.at({b, h, r, c}) * query.at({b, t, q, r});
+            output.at({b, t, o, c}) = scale * sum;
+          }
+        }
+      }
+    }
+  return Results{output, state};
+}
+
+//===----------------------------------------------------------------------===//
+// Causal convolution, rotary embedding
+//===----------------------------------------------------------------------===//
+
+static double activate(Activation activation, double x) {
+  switch (activation) {
+  case Activation::None:
+    return x;
+  case Activation::Silu:
+    return x / (1 + std::exp(-x));
+  case Activation::Sigmoid:
+    return 1 / (1 + std::exp(-x));
+  }
+  llvm_unreachable("all activations are above");
+}
+
+static FailureOr<Results> evaluateOp(CausalConvOp op,
+                                     const Operands &operands) {
+  const RefTensor &input = operands[op.getInput()],
+                  &weight = operands[op.getWeight()],
+                  &before = operands[op.getState()];
+  const RefTensor *bias = operands.find(op.getBias());
+  bool isTimeLast = op.getTimeDim() == 2;
+  int64_t batch = input.shape[0], channels = input.shape[op.getChannelDim()],
+          time = input.shape[op.getTimeDim()], width = weight.shape[1];
+  auto indexOf = [&](int64_t b, int64_t c, int64_t t) -> SmallVector<int64_t> {
+    if (isTimeLast)
+      return {b, c, t};
+    return {b, t, c};
+  };
+  // P = concat(state, input)
+  auto padded = [&](int64_t b, int64_t c, int64_t t) {
+    return t < width - 1 ? before.at({b, c, t})
+                         : input.at(indexOf(b, c, t - (width - 1)));
+  };
+  RefTensor result(input.shape), state(before.shape);
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t c = 0; c < channels; ++c) {
+      for (int64_t t = 0; t < time; ++t) {
+        double sum = bias ? bias->at({c}) : 0;
+        for (int64_t k = 0; k < width; ++k)
+          sum += weight.at({c, k}) * padded(b, c, t + k);
+        result.at(indexOf(b, c, t)) = activate(op.getActivation(), sum);
+      }
+      for (int64_t k = 0; k < width - 1; ++k)
+        state.at({b, c, k}) = padded(b, c, time + k);
+    }
+  return Results{result, state};
+}
+
+static FailureOr<Results> evaluateOp(RopeOp op, const Operands &operands) {
+  const RefTensor &input = operands[op.getInput()],
+                  &cos = operands[op.getCos()], &sin = operands[op.getSin()];
+  const RefTensor *positions = operands.find(op.getPositions());
+  unsigned head = op.getHeadDim();
+  int64_t pairs = op.getRotaryDim() / 2;
+  RefTensor result = input;
+  for (int64_t b = 0; b < input.shape[0]; ++b)
+    for (int64_t t = 0; t < input.shape[op.getTimeDim()]; ++t) {
+      SmallVector<int64_t> row = {cos.shape[0] == 1 ? 0 : b, t, 0};
+      if (positions) {
+        row = {static_cast<int64_t>(
+                   positions->at({positions->shape[0] == 1 ? 0 : b, t})),
+               0};
+        if (row[0] < 0 || row[0] >= cos.shape[0])
+          return op.emitOpError() << "position " << row[0] << " is not in the "
+                                  << cos.shape[0] << " rows of cos and sin";
+      }
+      for (int64_t h = 0; h < input.shape[head]; ++h)
+        for (int64_t m = 0; m < pairs; ++m) {
+          bool isInterleaved = op.getInterleaved();
+          auto first = headIndex(head, b, h, t, isInterleaved ? 2 * m : m);
+          auto second =
+              headIndex(head, b, h, t, isInterleaved ? 2 * m + 1 : m + pairs);
+          row.back() = m;
+          double c = cos.at(row), s = sin.at(row), x1 = input.at(first),
+                 x2 = input.at(second);
+          result.at(first) = c * x1 - s * x2;
+          result.at(second) = s * x1 + c * x2;
+        }
+    }
+  return Results{result};
+}
+
+//===----------------------------------------------------------------------===//
+// Norms
+//===----------------------------------------------------------------------===//
+
+/// `value` as a number of the 16-bit float `type`; wider types are not rounded.
+static double roundTo(Type type, double value) {
+  if (type.getIntOrFloatBitWidth() > 16)
+    return value;
+  APFloat rounded(value);
+  bool losesInfo;
+  rounded.convert(cast<FloatType>(type).getFloatSemantics(),
+                  APFloat::rmNearestTiesToEven, &losesInfo);
+  rounded.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven,
+                  &losesInfo);
+  return rounded.convertToDouble();
+}
+
+/// (x - mean) / sqrt(variance + epsilon), without mean for rms.
+static void normalize(MutableArrayRef<double> x, NormKind kind,
+                      double epsilon) {
+  double mean = 0, variance = 0;
+  if (kind == NormKind::Layer)
+    mean = std::accumulate(x.begin(), x.end(), 0.0) / x.size();
+  for (double &value : x) {
+    value -= mean;
+    variance += value * value / x.size();
+  }
+  for (double &value : x)
+    value /= std::sqrt(variance + epsilon);
+}
+
+static FailureOr<Results> evaluateOp(NormOp op, const Operands &operands) {
+  RefTensor result = operands[op.getInput()];
+  const RefTensor *scale = operands.find(op.getScale()),
+                  *bias = operands.find(op.getBias());
+  ArrayRef<int64_t> shape = result.shape;
+  size_t group = op.getGroupSize() > 0
+                     ? op.getGroupSize()
+                     : RefTensor::count(shape.drop_front(op.getAxis()));
+  MutableArrayRef<double> data(result.data);
+  for (size_t first = 0; first < data.size(); first += group)
+    normalize(data.slice(first, group), op.getKind(),
+              op.getEpsilon().convertToDouble());
+  Type type = op.getInput().getType().getElementType();
+  SmallVector<int64_t> index(shape.size(), 0);
+  for (double &value : data) {
+    value = roundTo(type, value);
+    if (scale)
+      value *= broadcastAt(*scale, index) + (op.getZeroCentered() ? 1 : 0);
+    if (bias)
+      value += broadcastAt(*bias, index);
+    for (int64_t dim = shape.size() - 1; dim >= 0; --dim) {
+      if (++index[dim] < shape[dim])
+        break;
+      index[dim] = 0;
+    }
+  }
+  return Results{result};
+}
+
+static FailureOr<Results> evaluateOp(GatedNormOp op, const Operands &operands) {
+  RefTensor result = operands[op.getInput()];
+  const RefTensor &gate = operands[op.getGate()];
+  const RefTensor *scale = operands.find(op.getScale());
+  int64_t channels = result.shape.back();
+  size_t group = op.getGroupSize() > 0 ? op.getGroupSize() : channels;
+  bool isGateFirst = op.getOrder() == GateOrder::GateFirst;
+  MutableArrayRef<double> data(result.data);
+  for (size_t first = 0; first < data.size(); first += group) {
+    MutableArrayRef<double> x = data.slice(first, group);
+    auto applyGate = [&] {
+      for (auto [i, value] : llvm::enumerate(x))
+        value *= activate(op.getActivation(), gate.data[first + i]);
+    };
+    if (isGateFirst)
+      applyGate();
+    normalize(x, NormKind::Rms, op.getEpsilon().convertToDouble());
+    if (scale)
+      for (auto [i, value] : llvm::enumerate(x))
+        value *= scale->data[(first + i) % scale->data.size()];
+    if (!isGateFirst)
+      applyGate();
+  }
+  return Results{result};
+}
+
+//===----------------------------------------------------------------------===//
+// Cache append, running sum
+//===----------------------------------------------------------------------===//
+
+static FailureOr<Results> evaluateOp(CacheAppendOp op,
+                                     const Operands &operands) {
+  const RefTensor &input = operands[op.getInput()];
+  RefTensor cache = operands[op.getCache()];
+  int64_t position = operands.index(op.getPosition()),
+          time = input.shape[op.getTimeDim()];
+  if (position < 0 || position + time > cache.shape[2])
+    return op.emitOpError()
+           << "positions " << position << " to " << position + time - 1
+           << " are not within the " << cache.shape[2] << " of the cache";
+  for (int64_t b = 0; b < cache.shape[0]; ++b)
+    for (int64_t h = 0; h < cache.shape[1]; ++h)
+      for (int64_t t = 0; t < time; ++t)
+        for (int64_t d = 0; d < cache.shape[3]; ++d)
+          cache.at({b, h, position + t, d}) =
+              input.at(headIndex(op.getHeadDim(), b, h, t, d));
+  return Results{cache};
+}
+
+static FailureOr<Results> evaluateOp(CumSumOp op, const Operands &operands) {
+  const RefTensor &input = operands[op.getInput()];
+  ArrayRef<int64_t> shape = input.shape;
+  int64_t length = shape[op.getAxis()];
+  int64_t inner = RefTensor::count(shape.drop_front(op.getAxis() + 1));
+  int64_t outer = RefTensor::count(shape.take_front(op.getAxis()));
+  RefTensor result(shape);
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t k = 0; k < inner; ++k) {
+      double sum = 0;
+      for (int64_t step = 0; step < length; ++step) {
+        int64_t i = op.getReverse() ? length - 1 - step : step;
+        int64_t at = (o * length + i) * inner + k;
+        result.data[at] = op.getExclusive() ? sum : sum + input.data[at];
+        sum += input.data[at];
+      }
+    }
+  return Results{result};
+}
+
+//===----------------------------------------------------------------------===//
+// Parallel
+//===----------------------------------------------------------------------===//
+
+/// The concatenation of `parts` along the last dimension.
+static RefTensor concatenate(ArrayRef<RefTensor> parts) {
+  RefTensor result;
+  result.shape = parts.front().shape;
+  size_t rows = RefTensor::count(ArrayRef<int64_t>(result.shape).drop_back());
+  result.shape.back() = 0;
+  for (const RefTensor &part : parts)
+    result.shape.back() += part.shape.back();
+  for (size_t row = 0; row < rows; ++row)
+    for (const RefTensor &part : parts) {
+      auto begin = part.data.begin() + row * part.shape.back();
+      result.data.insert(result.data.end(), begin, begin + part.shape.back());
+    }
+  return result;
+}
+
+static FailureOr<Results> evaluateParallel(ParallelOp op,
+                                           ArrayRef<RefTensor> operands) {
+  size_t numWeights = op.getWeights().size();
+  if (operands.size() != numWeights + op.getBranches().size())
+    return op.emitOpError("is evaluated on another number of operands");
+  ArrayRef<RefTensor> weights = operands.take_front(numWeights),
+                      branches = operands.drop_front(numWeights);
+  bool isConcat = op.getCombine() == Combine::Concat;
+  ArrayRef<int64_t> shape = branches.front().shape;
+  for (const RefTensor &branch : branches) {
+    ArrayRef<int64_t> own = branch.shape;
+    if (isConcat
+            ? own.size() != shape.size() || own.drop_back() != shape.drop_back()
+            : own != shape)
+      return op.emitOpError("has branches that differ in shape");
+  }
+  if (isConcat)
+    return Results{concatenate(branches)};
+
+  RefTensor result(shape);
+  for (auto [n, branch] : llvm::enumerate(branches)) {
+    for (auto [i, value] : llvm::enumerate(branch.data)) {
+      double factor = 1;
+      if (op.getCombine() == Combine::Sub && n > 0)
+        factor = -1;
+      if (op.getCombine() == Combine::Mean)
+        factor = 1.0 / branches.size();
+      if (op.getCombine() == Combine::Weighted)
+        factor = weights[n].data[i % weights[n].data.size()];
+      result.data[i] += factor * value;
+    }
+  }
+  return Results{result};
+}
+
+//===----------------------------------------------------------------------===//
+// Dispatch
+//===----------------------------------------------------------------------===//
+
+FailureOr<Results> hybrid::evaluate(Operation *op, ArrayRef<RefTensor> tensors,
+                                    ArrayRef<int64_t> indices) {
+  if (auto parallel = dyn_cast<ParallelOp>(op))
+    return evaluateParallel(parallel, tensors);
+  if (!isa<CostModelInterface>(op))
+    return op->emitOpError("is no hybrid computation");
+  Operands operands(op, tensors, indices);
+  if (!operands.areComplete())
+    return op->emitOpError("is evaluated on another number of operands");
+  if (failed(verifyShapes(op, tensors)))
+    return failure();
+  return TypeSwitch<Operation *, FailureOr<Results>>(op)
+      .Case<AttentionOp, ScanOp, CausalConvOp, RopeOp, NormOp, GatedNormOp,
+            CacheAppendOp, CumSumOp>(
+          [&](auto computation) { return evaluateOp(computation, operands); });
+}

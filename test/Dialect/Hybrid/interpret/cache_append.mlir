@@ -1,0 +1,11 @@
+// RUN: hybrid-opt %s --hybrid-interpret -o /dev/null | FileCheck %s
+
+// CHECK: append#0: 1x2x3x1 {{\[\[\[}}[-1], [1], [3]], {{\[}}[-1], [2], [4]]]]
+func.func @append() -> tensor<1x2x3x1xf32> {
+  %c1 = arith.constant 1 : index
+  %x = arith.constant dense<[[[[1.0], [2.0]], [[3.0], [4.0]]]]> : tensor<1x2x2x1xf32>
+  %c = arith.constant dense<-1.0> : tensor<1x2x3x1xf32>
+  %r = hybrid.cache_append ins(%x : tensor<1x2x2x1xf32>) at(%c1) outs(%c : tensor<1x2x3x1xf32>)
+    {layout = #hybrid.layout<bthd>} -> tensor<1x2x3x1xf32>
+  return %r : tensor<1x2x3x1xf32>
+}

@@ -1,0 +1,961 @@
+// RUN: hybrid-opt %s --split-input-file --verify-diagnostics
+
+// One function per numbered constraint.
+
+func.func @attention_c1(%q: tensor<4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C1: query must have rank 4, but is 'tensor<4x3x16xf32>'}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_batch(%q: tensor<1x4x3x16xf32>, %k: tensor<2x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C1: batch sizes of query and key differ: 1 and 2}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<2x2x8x16xf32>, tensor<1x2x8x32xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c2(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x4x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C2: key and value differ in heads: 2 and 4}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x4x8x32xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c2_positions(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x9x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C2: key and value differ in positions: 8 and 9}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x9x32xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c3(%q: tensor<1x4x3x16xf32>, %k: tensor<1x3x8x16xf32>, %v: tensor<1x3x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C3: 4 query heads are no multiple of 3 key/value heads}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x3x8x16xf32>, tensor<1x3x8x32xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c3_none(%q: tensor<1x4x3x16xf32>, %k: tensor<1x0x8x16xf32>, %v: tensor<1x0x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C3: 4 query heads are no multiple of 0 key/value heads}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x0x8x16xf32>, tensor<1x0x8x32xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c4(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x8xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C4: head dimensions of query and key differ: 16 and 8}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x8xf32>, tensor<1x2x8x32xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c5(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x16xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C5: init must have shape [1,4,3,32], but is 'tensor<1x4x3x16xf32>'}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x16xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c6(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xi32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C6: key must have a float element type, but is 'tensor<1x2x8x16xi32>'}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xi32>, tensor<1x2x8x32xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c7(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index, %x: tensor<2x3x8xi1>) {
+  // expected-error @+1 {{'hybrid.attention' op C7: mask must broadcast to [1,4,3,?], but is 'tensor<2x3x8xi1>'}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) mask(%x : tensor<2x3x8xi1>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c7_scalar(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index, %x: tensor<f32>) {
+  // expected-error @+1 {{'hybrid.attention' op C7: mask must broadcast to [1,4,3,?], but is 'tensor<f32>'}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) mask(%x : tensor<f32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c7_type(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index, %x: tensor<8xi32>) {
+  // expected-error @+1 {{'hybrid.attention' op C7: mask must be boolean or float, but is 'tensor<8xi32>'}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) mask(%x : tensor<8xi32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c8(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index, %x: tensor<2xf32>) {
+  // expected-error @+1 {{'hybrid.attention' op C8: sinks must have shape [4], but is 'tensor<2xf32>'}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) sinks(%x : tensor<2xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c8_type(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index, %x: tensor<4xi64>) {
+  // expected-error @+1 {{'hybrid.attention' op C8: sinks must have a float element type, but is 'tensor<4xi64>'}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) sinks(%x : tensor<4xi64>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c9(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index, %x: tensor<1xi32>) {
+  // expected-error @+1 {{'hybrid.attention' op C9: lengths must have element type i64, but is 'tensor<1xi32>'}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) lengths(%x : tensor<1xi32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c9_shape(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index, %x: tensor<2xi64>) {
+  // expected-error @+1 {{'hybrid.attention' op C9: lengths must have shape [1], but is 'tensor<2xi64>'}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) lengths(%x : tensor<2xi64>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c10(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C10: window_left and window_right must be -1 (no window) or more, but are -2 and -1}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64, window_left = -2 : i64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c10_sinks(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C10: sink_prefix must be 0 or more, but is -1}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64, window_left = 1 : i64, sink_prefix = -1 : i64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c10_window(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C10: sink_prefix needs a window_left}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64, sink_prefix = 4 : i64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c11(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %o: tensor<1x4x3x32xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C11: softcap must be 0 or more, but is -1.0}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64, softcap = -1.0 : f64} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_result(%q: tensor<1x1x1x1xf32>, %o: tensor<1x1x1x1xf32>, %n: index) {
+  // expected-error @+1 {{expected type of operand #5 ('tensor<1x1x1x1xf32>') to match type of corresponding result ('tensor<1x1x1x2xf32>')}}
+  %r = hybrid.attention ins(%q, %q, %q : tensor<1x1x1x1xf32>, tensor<1x1x1x1xf32>, tensor<1x1x1x1xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x1x1x1xf32>) {scale = 1.0 : f64} -> tensor<1x1x1x2xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c1(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x8x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C1: state must have rank 4, but is 'tensor<2x8x5xf32>'}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c2(%q: tensor<2x3x4x8xf32>, %k: tensor<2x4x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C2: query and key differ in time: 3 and 4}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x4x2x8xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c2_batch(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<1x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C2: query and value differ in batch: 2 and 1}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<1x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c3(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x3x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C3: of 4 query heads and 3 value heads none is a multiple of the other}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x3x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c3_key(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x4x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C3: 2 value heads are no multiple of 4 key heads}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x4x8xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c4(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x6xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C4: head dimensions of query and key differ: 8 and 6}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x6xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c5(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x2x5xf32>, %s: tensor<2x2x8x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C5: init must have shape [2,3,4,5], but is 'tensor<2x3x2x5xf32>'}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x2x5xf32>, tensor<2x2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x2x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c6(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x5x8xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C6: state must have shape [2,2,8,5], but is 'tensor<2x2x5x8xf32>'}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x5x8xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x5x8xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c7(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C7: rule gated needs decay}}
+  %r:2 = hybrid.scan gated ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c7_unused(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>, %g: tensor<2x3x2xf32>, %b: tensor<2x3x2xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C7: rule delta takes no decay}}
+  %r:2 = hybrid.scan delta ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) decay(%g : tensor<2x3x2xf32>) beta(%b : tensor<2x3x2xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c7_shape(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>, %g: tensor<2x3x4xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C7: decay must have shape [2,3,2] or [2,3,2,8], but is 'tensor<2x3x4xf32>'}}
+  %r:2 = hybrid.scan gated ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) decay(%g : tensor<2x3x4xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c8(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>, %g: tensor<2x3x2xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C8: rule gated_delta needs beta}}
+  %r:2 = hybrid.scan gated_delta ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) decay(%g : tensor<2x3x2xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c8_unused(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>, %b: tensor<2x3x2xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C8: rule linear takes no beta}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) beta(%b : tensor<2x3x2xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c8_shape(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>, %b: tensor<2x3x4xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C8: beta must have shape [2,3,2] or [2,3,1], but is 'tensor<2x3x4xf32>'}}
+  %r:2 = hybrid.scan delta ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) beta(%b : tensor<2x3x4xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c9(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xi8>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C9: value must have a float element type, but is 'tensor<2x3x2x5xi8>'}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xi8>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c9_decay(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>, %g: tensor<2x3x2xi8>) {
+  // expected-error @+1 {{'hybrid.scan' op C9: decay must have a float element type, but is 'tensor<2x3x2xi8>'}}
+  %r:2 = hybrid.scan gated ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) decay(%g : tensor<2x3x2xi8>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @causal_conv_c1(%x: tensor<1x6x5xf32>, %w: tensor<6x4xf32>, %o: tensor<1x5x6xf32>, %s: tensor<1x6x3xf32>) {
+  // expected-error @+1 {{'hybrid.causal_conv' op C1: init must have shape [1,6,5], but is 'tensor<1x5x6xf32>'}}
+  %r:2 = hybrid.causal_conv ins(%x, %w : tensor<1x6x5xf32>, tensor<6x4xf32>) outs(%o, %s : tensor<1x5x6xf32>, tensor<1x6x3xf32>) -> tensor<1x5x6xf32>, tensor<1x6x3xf32>
+  return
+}
+
+// -----
+
+func.func @causal_conv_c1_rank(%x: tensor<6x5xf32>, %w: tensor<6x4xf32>, %o: tensor<1x6x5xf32>, %s: tensor<1x6x3xf32>) {
+  // expected-error @+1 {{'hybrid.causal_conv' op C1: input must have rank 3, but is 'tensor<6x5xf32>'}}
+  %r:2 = hybrid.causal_conv ins(%x, %w : tensor<6x5xf32>, tensor<6x4xf32>) outs(%o, %s : tensor<1x6x5xf32>, tensor<1x6x3xf32>) -> tensor<1x6x5xf32>, tensor<1x6x3xf32>
+  return
+}
+
+// -----
+
+func.func @causal_conv_c2(%x: tensor<1x6x5xf32>, %w: tensor<6x1x4xf32>, %o: tensor<1x6x5xf32>, %s: tensor<1x6x3xf32>) {
+  // expected-error @+1 {{'hybrid.causal_conv' op C2: weight must have shape [6] x K with K of 1 or more, but is 'tensor<6x1x4xf32>'}}
+  %r:2 = hybrid.causal_conv ins(%x, %w : tensor<1x6x5xf32>, tensor<6x1x4xf32>) outs(%o, %s : tensor<1x6x5xf32>, tensor<1x6x3xf32>) -> tensor<1x6x5xf32>, tensor<1x6x3xf32>
+  return
+}
+
+// -----
+
+func.func @causal_conv_c2_empty(%x: tensor<1x6x5xf32>, %w: tensor<6x0xf32>, %o: tensor<1x6x5xf32>, %s: tensor<1x6x3xf32>) {
+  // expected-error @+1 {{'hybrid.causal_conv' op C2: weight must have shape [6] x K with K of 1 or more, but is 'tensor<6x0xf32>'}}
+  %r:2 = hybrid.causal_conv ins(%x, %w : tensor<1x6x5xf32>, tensor<6x0xf32>) outs(%o, %s : tensor<1x6x5xf32>, tensor<1x6x3xf32>) -> tensor<1x6x5xf32>, tensor<1x6x3xf32>
+  return
+}
+
+// -----
+
+func.func @causal_conv_c2_bias(%x: tensor<1x6x5xf32>, %w: tensor<6x4xf32>, %o: tensor<1x6x5xf32>, %s: tensor<1x6x3xf32>, %b: tensor<4xf32>) {
+  // expected-error @+1 {{'hybrid.causal_conv' op C2: bias must have shape [6], but is 'tensor<4xf32>'}}
+  %r:2 = hybrid.causal_conv ins(%x, %w : tensor<1x6x5xf32>, tensor<6x4xf32>) bias(%b : tensor<4xf32>) outs(%o, %s : tensor<1x6x5xf32>, tensor<1x6x3xf32>) -> tensor<1x6x5xf32>, tensor<1x6x3xf32>
+  return
+}
+
+// -----
+
+func.func @causal_conv_c3(%x: tensor<1x6x5xf32>, %w: tensor<6x4xf32>, %o: tensor<1x6x5xf32>, %s: tensor<1x6x4xf32>) {
+  // expected-error @+1 {{'hybrid.causal_conv' op C3: state must have shape [1,6,3], but is 'tensor<1x6x4xf32>'}}
+  %r:2 = hybrid.causal_conv ins(%x, %w : tensor<1x6x5xf32>, tensor<6x4xf32>) outs(%o, %s : tensor<1x6x5xf32>, tensor<1x6x4xf32>) -> tensor<1x6x5xf32>, tensor<1x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @causal_conv_c4(%x: tensor<1x6x5xf32>, %w: tensor<6x4xi8>, %o: tensor<1x6x5xf32>, %s: tensor<1x6x3xf32>) {
+  // expected-error @+1 {{'hybrid.causal_conv' op C4: weight must have a float element type, but is 'tensor<6x4xi8>'}}
+  %r:2 = hybrid.causal_conv ins(%x, %w : tensor<1x6x5xf32>, tensor<6x4xi8>) outs(%o, %s : tensor<1x6x5xf32>, tensor<1x6x3xf32>) -> tensor<1x6x5xf32>, tensor<1x6x3xf32>
+  return
+}
+
+// -----
+
+func.func @causal_conv_c5(%x: tensor<1x6x5xf32>, %w: tensor<6x4xf32>, %o: tensor<1x6x5xf32>, %s: tensor<1x6x3xf32>) {
+  // expected-error @+1 {{'hybrid.causal_conv' op C5: activation must be none or silu, but is sigmoid}}
+  %r:2 = hybrid.causal_conv ins(%x, %w : tensor<1x6x5xf32>, tensor<6x4xf32>) outs(%o, %s : tensor<1x6x5xf32>, tensor<1x6x3xf32>) {activation = #hybrid.activation<sigmoid>} -> tensor<1x6x5xf32>, tensor<1x6x3xf32>
+  return
+}
+
+// -----
+
+func.func @rope_c1(%x: tensor<2x3x32xf32>, %c: tensor<9x4xf32>, %s: tensor<9x4xf32>, %o: tensor<2x3x32xf32>, %p: tensor<2x3xi64>) {
+  // expected-error @+1 {{'hybrid.rope' op C1: input must have rank 4, but is 'tensor<2x3x32xf32>'}}
+  %r = hybrid.rope ins(%x, %c, %s : tensor<2x3x32xf32>, tensor<9x4xf32>, tensor<9x4xf32>) positions(%p : tensor<2x3xi64>) outs(%o : tensor<2x3x32xf32>) {rotary_dim = 8 : i64} -> tensor<2x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @rope_c1_init(%x: tensor<2x4x3x8xf32>, %c: tensor<9x4xf32>, %s: tensor<9x4xf32>, %o: tensor<2x3x4x8xf32>, %p: tensor<2x3xi64>) {
+  // expected-error @+1 {{'hybrid.rope' op C1: init must have shape [2,4,3,8], but is 'tensor<2x3x4x8xf32>'}}
+  %r = hybrid.rope ins(%x, %c, %s : tensor<2x4x3x8xf32>, tensor<9x4xf32>, tensor<9x4xf32>) positions(%p : tensor<2x3xi64>) outs(%o : tensor<2x3x4x8xf32>) {rotary_dim = 8 : i64} -> tensor<2x3x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @rope_c2_odd(%x: tensor<2x4x3x8xf32>, %c: tensor<9x4xf32>, %s: tensor<9x4xf32>, %o: tensor<2x4x3x8xf32>, %p: tensor<2x3xi64>) {
+  // expected-error @+1 {{'hybrid.rope' op C2: rotary_dim must be even, positive and at most the last dimension of the input, but is 3 for 'tensor<2x4x3x8xf32>'}}
+  %r = hybrid.rope ins(%x, %c, %s : tensor<2x4x3x8xf32>, tensor<9x4xf32>, tensor<9x4xf32>) positions(%p : tensor<2x3xi64>) outs(%o : tensor<2x4x3x8xf32>) {rotary_dim = 3 : i64} -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @rope_c2_none(%x: tensor<2x4x3x8xf32>, %c: tensor<9x4xf32>, %s: tensor<9x4xf32>, %o: tensor<2x4x3x8xf32>, %p: tensor<2x3xi64>) {
+  // expected-error @+1 {{'hybrid.rope' op C2: rotary_dim must be even, positive and at most the last dimension of the input, but is 0 for 'tensor<2x4x3x8xf32>'}}
+  %r = hybrid.rope ins(%x, %c, %s : tensor<2x4x3x8xf32>, tensor<9x4xf32>, tensor<9x4xf32>) positions(%p : tensor<2x3xi64>) outs(%o : tensor<2x4x3x8xf32>) {rotary_dim = 0 : i64} -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @rope_c2_large(%x: tensor<2x4x3x8xf32>, %c: tensor<9x4xf32>, %s: tensor<9x4xf32>, %o: tensor<2x4x3x8xf32>, %p: tensor<2x3xi64>) {
+  // expected-error @+1 {{'hybrid.rope' op C2: rotary_dim must be even, positive and at most the last dimension of the input, but is 10 for 'tensor<2x4x3x8xf32>'}}
+  %r = hybrid.rope ins(%x, %c, %s : tensor<2x4x3x8xf32>, tensor<9x4xf32>, tensor<9x4xf32>) positions(%p : tensor<2x3xi64>) outs(%o : tensor<2x4x3x8xf32>) {rotary_dim = 10 : i64} -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @rope_c3(%x: tensor<2x4x3x8xf32>, %c: tensor<2x3x4xf32>, %s: tensor<2x3x4xf32>, %o: tensor<2x4x3x8xf32>, %p: tensor<2x3xi64>) {
+  // expected-error @+1 {{'hybrid.rope' op C3: cos must have rank 2, but is 'tensor<2x3x4xf32>'}}
+  %r = hybrid.rope ins(%x, %c, %s : tensor<2x4x3x8xf32>, tensor<2x3x4xf32>, tensor<2x3x4xf32>) positions(%p : tensor<2x3xi64>) outs(%o : tensor<2x4x3x8xf32>) {rotary_dim = 8 : i64} -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @rope_c3_sin(%x: tensor<2x4x3x8xf32>, %c: tensor<9x4xf32>, %s: tensor<9x5xf32>, %o: tensor<2x4x3x8xf32>, %p: tensor<2x3xi64>) {
+  // expected-error @+1 {{'hybrid.rope' op C3: sin must have shape [9,4], but is 'tensor<9x5xf32>'}}
+  %r = hybrid.rope ins(%x, %c, %s : tensor<2x4x3x8xf32>, tensor<9x4xf32>, tensor<9x5xf32>) positions(%p : tensor<2x3xi64>) outs(%o : tensor<2x4x3x8xf32>) {rotary_dim = 8 : i64} -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @rope_c3_columns(%x: tensor<2x4x3x8xf32>, %c: tensor<9x3xf32>, %s: tensor<9x3xf32>, %o: tensor<2x4x3x8xf32>, %p: tensor<2x3xi64>) {
+  // expected-error @+1 {{'hybrid.rope' op C3: cos and sin need rotary_dim/2 = 4 columns, but have 3}}
+  %r = hybrid.rope ins(%x, %c, %s : tensor<2x4x3x8xf32>, tensor<9x3xf32>, tensor<9x3xf32>) positions(%p : tensor<2x3xi64>) outs(%o : tensor<2x4x3x8xf32>) {rotary_dim = 8 : i64} -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @rope_c3_rows(%x: tensor<2x4x3x8xf32>, %c: tensor<2x4x4xf32>, %s: tensor<2x4x4xf32>, %o: tensor<2x4x3x8xf32>) {
+  // expected-error @+1 {{'hybrid.rope' op C3: cos and sin must have shape [2,3,4] or [1,3,4], but are 'tensor<2x4x4xf32>'}}
+  %r = hybrid.rope ins(%x, %c, %s : tensor<2x4x3x8xf32>, tensor<2x4x4xf32>, tensor<2x4x4xf32>) outs(%o : tensor<2x4x3x8xf32>) {rotary_dim = 8 : i64} -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @rope_c4(%x: tensor<2x4x3x8xf32>, %c: tensor<9x4xf32>, %s: tensor<9x4xf32>, %o: tensor<2x4x3x8xf32>, %p: tensor<3xi64>) {
+  // expected-error @+1 {{'hybrid.rope' op C4: positions must be i64 of shape [2,3] or [1,3], but is 'tensor<3xi64>'}}
+  %r = hybrid.rope ins(%x, %c, %s : tensor<2x4x3x8xf32>, tensor<9x4xf32>, tensor<9x4xf32>) positions(%p : tensor<3xi64>) outs(%o : tensor<2x4x3x8xf32>) {rotary_dim = 8 : i64} -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @rope_c4_type(%x: tensor<2x4x3x8xf32>, %c: tensor<9x4xf32>, %s: tensor<9x4xf32>, %o: tensor<2x4x3x8xf32>, %p: tensor<2x3xi32>) {
+  // expected-error @+1 {{'hybrid.rope' op C4: positions must be i64 of shape [2,3] or [1,3], but is 'tensor<2x3xi32>'}}
+  %r = hybrid.rope ins(%x, %c, %s : tensor<2x4x3x8xf32>, tensor<9x4xf32>, tensor<9x4xf32>) positions(%p : tensor<2x3xi32>) outs(%o : tensor<2x4x3x8xf32>) {rotary_dim = 8 : i64} -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @rope_c5(%x: tensor<2x4x3x8xf32>, %c: tensor<9x4xi32>, %s: tensor<9x4xi32>, %o: tensor<2x4x3x8xf32>, %p: tensor<2x3xi64>) {
+  // expected-error @+1 {{'hybrid.rope' op C5: cos must have a float element type, but is 'tensor<9x4xi32>'}}
+  %r = hybrid.rope ins(%x, %c, %s : tensor<2x4x3x8xf32>, tensor<9x4xi32>, tensor<9x4xi32>) positions(%p : tensor<2x3xi64>) outs(%o : tensor<2x4x3x8xf32>) {rotary_dim = 8 : i64} -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c1(%x: tensor<2x3x8xf32>, %o: tensor<2x8x3xf32>) {
+  // expected-error @+1 {{'hybrid.norm' op C1: init must have shape [2,3,8], but is 'tensor<2x8x3xf32>'}}
+  %r = hybrid.norm rms ins(%x : tensor<2x3x8xf32>) outs(%o : tensor<2x8x3xf32>) {axis = 2 : i64, epsilon = 0.0 : f64} -> tensor<2x8x3xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c1_scalar(%x: tensor<f32>, %o: tensor<f32>) {
+  // expected-error @+1 {{'hybrid.norm' op C1: input must have rank 1 or more, but is 'tensor<f32>'}}
+  %r = hybrid.norm rms ins(%x : tensor<f32>) outs(%o : tensor<f32>) {axis = 2 : i64, epsilon = 0.0 : f64} -> tensor<f32>
+  return
+}
+
+// -----
+
+func.func @norm_c2(%x: tensor<2x3x8xf32>, %o: tensor<2x3x8xf32>) {
+  // expected-error @+1 {{'hybrid.norm' op C2: axis must be between 0 and 2, but is 3}}
+  %r = hybrid.norm rms ins(%x : tensor<2x3x8xf32>) outs(%o : tensor<2x3x8xf32>) {axis = 3 : i64, epsilon = 0.0 : f64} -> tensor<2x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c2_negative(%x: tensor<2x3x8xf32>, %o: tensor<2x3x8xf32>) {
+  // expected-error @+1 {{'hybrid.norm' op C2: axis must be between 0 and 2, but is -1}}
+  %r = hybrid.norm rms ins(%x : tensor<2x3x8xf32>) outs(%o : tensor<2x3x8xf32>) {axis = -1 : i64, epsilon = 0.0 : f64} -> tensor<2x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c3(%x: tensor<2x3x8xf32>, %o: tensor<2x3x8xf32>, %w: tensor<3xf32>) {
+  // expected-error @+1 {{'hybrid.norm' op C3: scale must broadcast to the input's shape [2,3,8], but is 'tensor<3xf32>'}}
+  %r = hybrid.norm rms ins(%x : tensor<2x3x8xf32>) scale(%w : tensor<3xf32>) outs(%o : tensor<2x3x8xf32>) {axis = 2 : i64, epsilon = 0.0 : f64} -> tensor<2x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c3_bias(%x: tensor<2x3x8xf32>, %o: tensor<2x3x8xf32>, %b: tensor<1x2x3x8xf32>) {
+  // expected-error @+1 {{'hybrid.norm' op C3: bias must broadcast to the input's shape [2,3,8], but is 'tensor<1x2x3x8xf32>'}}
+  %r = hybrid.norm rms ins(%x : tensor<2x3x8xf32>) bias(%b : tensor<1x2x3x8xf32>) outs(%o : tensor<2x3x8xf32>) {axis = 2 : i64, epsilon = 0.0 : f64} -> tensor<2x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c4(%x: tensor<2x3x8xf32>, %o: tensor<2x3x8xf32>) {
+  // expected-error @+1 {{'hybrid.norm' op C4: epsilon must be 0 or more, but is -1.0}}
+  %r = hybrid.norm rms ins(%x : tensor<2x3x8xf32>) outs(%o : tensor<2x3x8xf32>) {axis = 2 : i64, epsilon = -1.0 : f64} -> tensor<2x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c4_nan(%x: tensor<2x3x8xf32>, %o: tensor<2x3x8xf32>) {
+  // expected-error @+1 {{'hybrid.norm' op C4: epsilon must be 0 or more, but is}}
+  %r = hybrid.norm rms ins(%x : tensor<2x3x8xf32>) outs(%o : tensor<2x3x8xf32>) {axis = 2 : i64, epsilon = 0x7FF8000000000000 : f64} -> tensor<2x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c5(%x: tensor<2x3x8xf32>, %o: tensor<2x3x8xf32>) {
+  // expected-error @+1 {{'hybrid.norm' op C5: group_size needs the last dimension, 2, as axis, but axis is 1}}
+  %r = hybrid.norm rms ins(%x : tensor<2x3x8xf32>) outs(%o : tensor<2x3x8xf32>) {axis = 1 : i64, epsilon = 0.0 : f64, group_size = 4 : i64} -> tensor<2x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c5_divides(%x: tensor<2x3x8xf32>, %o: tensor<2x3x8xf32>) {
+  // expected-error @+1 {{'hybrid.norm' op C5: group_size 3 does not divide the 8 elements that are normalised together}}
+  %r = hybrid.norm rms ins(%x : tensor<2x3x8xf32>) outs(%o : tensor<2x3x8xf32>) {axis = 2 : i64, epsilon = 0.0 : f64, group_size = 3 : i64} -> tensor<2x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c5_negative(%x: tensor<2x3x8xf32>, %o: tensor<2x3x8xf32>) {
+  // expected-error @+1 {{'hybrid.norm' op C5: group_size must be 0 or more, but is -4}}
+  %r = hybrid.norm rms ins(%x : tensor<2x3x8xf32>) outs(%o : tensor<2x3x8xf32>) {axis = 2 : i64, epsilon = 0.0 : f64, group_size = -4 : i64} -> tensor<2x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c6(%x: tensor<2x3x8xi32>, %o: tensor<2x3x8xi32>) {
+  // expected-error @+1 {{'hybrid.norm' op C6: input must have a float element type, but is 'tensor<2x3x8xi32>'}}
+  %r = hybrid.norm rms ins(%x : tensor<2x3x8xi32>) outs(%o : tensor<2x3x8xi32>) {axis = 2 : i64, epsilon = 0.0 : f64} -> tensor<2x3x8xi32>
+  return
+}
+
+// -----
+
+func.func @norm_c6_scale(%x: tensor<2x3x8xf32>, %o: tensor<2x3x8xf32>, %w: tensor<8xi32>) {
+  // expected-error @+1 {{'hybrid.norm' op C6: scale must have a float element type, but is 'tensor<8xi32>'}}
+  %r = hybrid.norm rms ins(%x : tensor<2x3x8xf32>) scale(%w : tensor<8xi32>) outs(%o : tensor<2x3x8xf32>) {axis = 2 : i64, epsilon = 0.0 : f64} -> tensor<2x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @norm_c7(%x: tensor<2x3x8xf32>, %o: tensor<2x3x8xf32>) {
+  // expected-error @+1 {{'hybrid.norm' op C7: zero_centered needs a scale}}
+  %r = hybrid.norm rms ins(%x : tensor<2x3x8xf32>) outs(%o : tensor<2x3x8xf32>) {axis = 2 : i64, epsilon = 0.0 : f64, zero_centered} -> tensor<2x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @gated_norm_c1(%x: tensor<2x8xf32>, %z: tensor<2x4xf32>, %o: tensor<2x8xf32>) {
+  // expected-error @+1 {{'hybrid.gated_norm' op C1: gate must have shape [2,8], but is 'tensor<2x4xf32>'}}
+  %r = hybrid.gated_norm gate_first ins(%x, %z : tensor<2x8xf32>, tensor<2x4xf32>) outs(%o : tensor<2x8xf32>) {activation = #hybrid.activation<silu>, epsilon = 0.0 : f64} -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @gated_norm_c2(%x: tensor<2x8xf32>, %z: tensor<2x8xf32>, %o: tensor<2x8xf32>, %w: tensor<4xf32>) {
+  // expected-error @+1 {{'hybrid.gated_norm' op C2: scale must have shape [8], but is 'tensor<4xf32>'}}
+  %r = hybrid.gated_norm gate_first ins(%x, %z : tensor<2x8xf32>, tensor<2x8xf32>) scale(%w : tensor<4xf32>) outs(%o : tensor<2x8xf32>) {activation = #hybrid.activation<silu>, epsilon = 0.0 : f64} -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @gated_norm_c2_group(%x: tensor<2x8xf32>, %z: tensor<2x8xf32>, %o: tensor<2x8xf32>, %w: tensor<2xf32>) {
+  // expected-error @+1 {{'hybrid.gated_norm' op C2: scale must have shape [8] or [4], but is 'tensor<2xf32>'}}
+  %r = hybrid.gated_norm gate_first ins(%x, %z : tensor<2x8xf32>, tensor<2x8xf32>) scale(%w : tensor<2xf32>) outs(%o : tensor<2x8xf32>) {activation = #hybrid.activation<silu>, epsilon = 0.0 : f64, group_size = 4 : i64} -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @gated_norm_c3(%x: tensor<2x8xf32>, %z: tensor<2x8xf32>, %o: tensor<2x8xf32>) {
+  // expected-error @+1 {{'hybrid.gated_norm' op C3: group_size 3 does not divide the 8 elements that are normalised together}}
+  %r = hybrid.gated_norm gate_first ins(%x, %z : tensor<2x8xf32>, tensor<2x8xf32>) outs(%o : tensor<2x8xf32>) {activation = #hybrid.activation<silu>, epsilon = 0.0 : f64, group_size = 3 : i64} -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @gated_norm_c4(%x: tensor<2x8xf32>, %z: tensor<2x8xf32>, %o: tensor<2x8xf32>) {
+  // expected-error @+1 {{'hybrid.gated_norm' op C4: epsilon must be 0 or more, but is -1.0}}
+  %r = hybrid.gated_norm gate_first ins(%x, %z : tensor<2x8xf32>, tensor<2x8xf32>) outs(%o : tensor<2x8xf32>) {activation = #hybrid.activation<silu>, epsilon = -1.0 : f64} -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @gated_norm_c5(%x: tensor<2x8xf32>, %z: tensor<2x8xi1>, %o: tensor<2x8xf32>) {
+  // expected-error @+1 {{'hybrid.gated_norm' op C5: gate must have a float element type, but is 'tensor<2x8xi1>'}}
+  %r = hybrid.gated_norm gate_first ins(%x, %z : tensor<2x8xf32>, tensor<2x8xi1>) outs(%o : tensor<2x8xf32>) {activation = #hybrid.activation<silu>, epsilon = 0.0 : f64} -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @gated_norm_c6(%x: tensor<2x8xf32>, %z: tensor<2x8xf32>, %o: tensor<2x8xf32>) {
+  // expected-error @+1 {{'hybrid.gated_norm' op C6: activation must be silu or sigmoid, but is none}}
+  %r = hybrid.gated_norm gate_first ins(%x, %z : tensor<2x8xf32>, tensor<2x8xf32>) outs(%o : tensor<2x8xf32>) {activation = #hybrid.activation<none>, epsilon = 0.0 : f64} -> tensor<2x8xf32>
+  return
+}
+
+// -----
+
+func.func @cache_append_c1(%x: tensor<2x3x8xf32>, %c: tensor<1x2x9x8xf32>, %p: index) {
+  // expected-error @+1 {{'hybrid.cache_append' op C1: input must have rank 4, but is 'tensor<2x3x8xf32>'}}
+  %r = hybrid.cache_append ins(%x : tensor<2x3x8xf32>) at(%p) outs(%c : tensor<1x2x9x8xf32>) -> tensor<1x2x9x8xf32>
+  return
+}
+
+// -----
+
+func.func @cache_append_c2(%x: tensor<1x2x3x8xf32>, %c: tensor<1x2x9x8xf32>, %p: index) {
+  // expected-error @+1 {{'hybrid.cache_append' op C2: cache must have shape [1,3,?,8] for input 'tensor<1x2x3x8xf32>', but is 'tensor<1x2x9x8xf32>'}}
+  %r = hybrid.cache_append ins(%x : tensor<1x2x3x8xf32>) at(%p) outs(%c : tensor<1x2x9x8xf32>) {layout = #hybrid.layout<bthd>} -> tensor<1x2x9x8xf32>
+  return
+}
+
+// -----
+
+func.func @cache_append_c3(%x: tensor<1x2x3x8xf32>, %c: tensor<1x2x9x8xbf16>, %p: index) {
+  // expected-error @+1 {{'hybrid.cache_append' op C3: element types of input and cache differ: 'f32' and 'bf16'}}
+  %r = hybrid.cache_append ins(%x : tensor<1x2x3x8xf32>) at(%p) outs(%c : tensor<1x2x9x8xbf16>) -> tensor<1x2x9x8xbf16>
+  return
+}
+
+// -----
+
+func.func @cumsum_c1(%x: tensor<2x3xf32>, %o: tensor<3x2xf32>) {
+  // expected-error @+1 {{'hybrid.cumsum' op C1: init must have shape [2,3], but is 'tensor<3x2xf32>'}}
+  %r = hybrid.cumsum ins(%x : tensor<2x3xf32>) outs(%o : tensor<3x2xf32>) {axis = 0 : i64} -> tensor<3x2xf32>
+  return
+}
+
+// -----
+
+func.func @cumsum_c1_type(%x: tensor<2x3xf32>, %o: tensor<2x3xf64>) {
+  // expected-error @+1 {{'hybrid.cumsum' op C1: element types of input and init differ: 'f32' and 'f64'}}
+  %r = hybrid.cumsum ins(%x : tensor<2x3xf32>) outs(%o : tensor<2x3xf64>) {axis = 0 : i64} -> tensor<2x3xf64>
+  return
+}
+
+// -----
+
+func.func @cumsum_c2(%x: tensor<2x3xf32>, %o: tensor<2x3xf32>) {
+  // expected-error @+1 {{'hybrid.cumsum' op C2: axis must be between 0 and 1, but is 2}}
+  %r = hybrid.cumsum ins(%x : tensor<2x3xf32>) outs(%o : tensor<2x3xf32>) {axis = 2 : i64} -> tensor<2x3xf32>
+  return
+}
+
+// -----
+
+func.func @cumsum_c3(%x: tensor<2x3xcomplex<f32>>, %o: tensor<2x3xcomplex<f32>>) {
+  // expected-error @+1 {{'hybrid.cumsum' op C3: the element type must be an integer or float, but is 'complex<f32>'}}
+  %r = hybrid.cumsum ins(%x : tensor<2x3xcomplex<f32>>) outs(%o : tensor<2x3xcomplex<f32>>) {axis = 0 : i64} -> tensor<2x3xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @parallel_c1(%a: tensor<2xf32>) {
+  // expected-error @+1 {{'hybrid.parallel' op C1: needs at least two branches, but has 1}}
+  %r = hybrid.parallel add {
+    hybrid.yield %a : tensor<2xf32>
+  } : tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @parallel_c2(%a: tensor<2xf32>) {
+  // expected-error @+1 {{'hybrid.parallel' op C2: a branch must yield exactly one value}}
+  %r = hybrid.parallel add {
+    hybrid.yield %a : tensor<2xf32>
+  }, {
+    hybrid.yield
+  } : tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @parallel_c2_type(%a: tensor<2xf32>, %b: tensor<2xi32>) {
+  // expected-error @+1 {{'hybrid.parallel' op C2: a branch must yield a ranked float tensor, but yields 'tensor<2xi32>'}}
+  %r = hybrid.parallel add {
+    hybrid.yield %a : tensor<2xf32>
+  }, {
+    hybrid.yield %b : tensor<2xi32>
+  } : tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @parallel_c2_arguments(%a: tensor<2xf32>) {
+  // expected-error @+1 {{'hybrid.parallel' op C2: a branch takes no arguments}}
+  %r = "hybrid.parallel"() <{combine = #hybrid<combine add>}> ({
+  ^bb0(%x: f32):
+    hybrid.yield %a : tensor<2xf32>
+  }, {
+    hybrid.yield %a : tensor<2xf32>
+  }) : () -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @parallel_c3(%a: tensor<2xf32>, %b: tensor<3xf32>) {
+  // expected-error @+1 {{'hybrid.parallel' op C3: a branch of type 'tensor<3xf32>' does not fit the result 'tensor<2xf32>'}}
+  %r = hybrid.parallel add {
+    hybrid.yield %a : tensor<2xf32>
+  }, {
+    hybrid.yield %b : tensor<3xf32>
+  } : tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @parallel_c3_concat(%a: tensor<2xf32>, %b: tensor<3xf32>) {
+  // expected-error @+1 {{'hybrid.parallel' op C3: the last dimensions of the branches add up to 5, but the result is 'tensor<4xf32>'}}
+  %r = hybrid.parallel concat {
+    hybrid.yield %a : tensor<2xf32>
+  }, {
+    hybrid.yield %b : tensor<3xf32>
+  } : tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @parallel_c3_scalar(%a: tensor<f32>, %b: tensor<f32>) {
+  // expected-error @+1 {{'hybrid.parallel' op C3: a branch of type 'tensor<f32>' does not fit the result 'tensor<f32>'}}
+  %r = hybrid.parallel concat {
+    hybrid.yield %a : tensor<f32>
+  }, {
+    hybrid.yield %b : tensor<f32>
+  } : tensor<f32>
+  return
+}
+
+// -----
+
+func.func @parallel_c4(%a: tensor<2xf32>, %b: tensor<2xf32>) {
+  // expected-error @+1 {{'hybrid.parallel' op C4: combine weighted takes 2 weights, but has 0}}
+  %r = hybrid.parallel weighted {
+    hybrid.yield %a : tensor<2xf32>
+  }, {
+    hybrid.yield %b : tensor<2xf32>
+  } : tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @parallel_c4_unused(%a: tensor<2xf32>, %b: tensor<2xf32>, %w: tensor<f32>) {
+  // expected-error @+1 {{'hybrid.parallel' op C4: combine add takes 0 weights, but has 1}}
+  %r = hybrid.parallel add weights(%w : tensor<f32>) {
+    hybrid.yield %a : tensor<2xf32>
+  }, {
+    hybrid.yield %b : tensor<2xf32>
+  } : tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @parallel_c4_shape(%a: tensor<2xf32>, %b: tensor<2xf32>, %w: tensor<3xf32>) {
+  // expected-error @+1 {{'hybrid.parallel' op C4: a weight must be a float tensor of rank 0 or 1 that broadcasts to 'tensor<2xf32>', but is 'tensor<3xf32>'}}
+  %r = hybrid.parallel weighted weights(%w, %w : tensor<3xf32>, tensor<3xf32>) {
+    hybrid.yield %a : tensor<2xf32>
+  }, {
+    hybrid.yield %b : tensor<2xf32>
+  } : tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @weight_c1() {
+  // expected-error @+1 {{'hybrid.weight' op C1: the result must have a static shape, but is 'tensor<?xf32>'}}
+  %w = hybrid.weight "w" from "model.onnx"[0, 16] : tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @weight_c2() {
+  // expected-error @+1 {{'hybrid.weight' op C2: length is 15, but 'tensor<4xf32>' takes 16 bytes}}
+  %w = hybrid.weight "w" from "model.onnx"[0, 15] : tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @weight_c2_bool() {
+  // expected-error @+1 {{'hybrid.weight' op C2: length is 1, but 'tensor<4xi1>' takes 4 bytes}}
+  %w = hybrid.weight "w" from "model.onnx"[0, 1] : tensor<4xi1>
+  return
+}
+
+// -----
+
+func.func @weight_c2_unknown() {
+  // expected-error @+1 {{'hybrid.weight' op C2: the size of 'tensor<4xindex>' is not known}}
+  %w = hybrid.weight "w" from "model.onnx"[0, 32] : tensor<4xindex>
+  return
+}
+
+// -----
+
+func.func @weight_c2_overflow() {
+  // expected-error @+1 {{'hybrid.weight' op C2: the size of 'tensor<4611686018427387904x8xf32>' is not known}}
+  %w = hybrid.weight "w" from "model.onnx"[0, 0] : tensor<4611686018427387904x8xf32>
+  return
+}
+
+// -----
+
+func.func @weight_c3() {
+  // expected-error @+1 {{'hybrid.weight' op C3: offset must be 0 or more, but is -4}}
+  %w = hybrid.weight "w" from "model.onnx"[-4, 16] : tensor<4xf32>
+  return
+}
+
+// -----
+
+// expected-error @+1 {{'hybrid.state' op C1: type must be of rank 1 or more and static in all dimensions but 0, the batch, but is 'tensor<?x?xf32>'}}
+hybrid.state @state_c1 conv present "p" : tensor<?x?xf32>
+
+// -----
+
+// expected-error @+1 {{'hybrid.state' op C2: kind kv needs length_axis}}
+hybrid.state @state_c2 kv present "p" : tensor<?x2xf32>
+
+// -----
+
+// expected-error @+1 {{'hybrid.state' op C2: kind recurrent has no length_axis}}
+hybrid.state @state_c2_unused recurrent present "p" length_axis 1 : tensor<?x2xf32>
+
+// -----
+
+// expected-error @+1 {{'hybrid.state' op C2: length_axis must be between 1 and 1, but is 2}}
+hybrid.state @state_c2_range kv_window present "p" length_axis 2 : tensor<?x2xf32>
+
+// -----
+
+func.func @read_state_c1() {
+  // expected-error @+1 {{'hybrid.read_state' op C1: @missing is no hybrid.state}}
+  %s = hybrid.read_state @missing : tensor<?x2xf32>
+  return
+}
+
+// -----
+
+// expected-note @+1 {{declared here}}
+hybrid.state @s conv present "p" : tensor<?x2xf32>
+func.func @read_state_c2() {
+  // expected-error @+1 {{'hybrid.read_state' op C2: has type 'tensor<?x3xf32>', but the state @s is 'tensor<?x2xf32>'}}
+  %s = hybrid.read_state @s : tensor<?x3xf32>
+  return
+}
+
+// -----
+
+func.func @write_state_c1(%v: tensor<?x2xf32>) {
+  // expected-error @+1 {{'hybrid.write_state' op C1: @write_state_c1 is no hybrid.state}}
+  hybrid.write_state %v, @write_state_c1 : tensor<?x2xf32>
+  return
+}
+
+// -----
+
+// expected-note @+1 {{declared here}}
+hybrid.state @s conv present "p" : tensor<?x2xf32>
+func.func @write_state_c2(%v: tensor<?x2xf16>) {
+  // expected-error @+1 {{'hybrid.write_state' op C2: has type 'tensor<?x2xf16>', but the state @s is 'tensor<?x2xf32>'}}
+  hybrid.write_state %v, @s : tensor<?x2xf16>
+  return
+}
+
+// -----
+
+func.func private @k(tensor<4xf32>) -> tensor<4xf32>
+func.func @launch_c1(%o: tensor<4xf32>) {
+  // expected-error @+1 {{'hybrid.launch' op C1: @k is no func.func with the attribute hybrid.kernel}}
+  %r = hybrid.launch @k outs(%o : tensor<4xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func private @k(tensor<4xf32>) -> tensor<4xf32>
+func.func @launch_c1_missing(%o: tensor<4xf32>) {
+  // expected-error @+1 {{'hybrid.launch' op C1: @other is no func.func with the attribute hybrid.kernel}}
+  %r = hybrid.launch @other outs(%o : tensor<4xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+// expected-note @+1 {{declared here}}
+func.func private @k(tensor<4xf32>, tensor<4xf32>, index) -> tensor<4xf32> attributes {hybrid.kernel}
+func.func @launch_c2(%a: tensor<4xf32>) {
+  // expected-error @+1 {{'hybrid.launch' op C2: gives 2 arguments to @k, which takes 3}}
+  %r = hybrid.launch @k ins(%a : tensor<4xf32>) outs(%a : tensor<4xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+// expected-note @+1 {{declared here}}
+func.func private @k(tensor<4xf32>, tensor<4xf32>, index) -> tensor<4xf32> attributes {hybrid.kernel}
+func.func @launch_c2_type(%a: tensor<4xf16>, %o: tensor<4xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.launch' op C2: argument 0 of @k is 'tensor<4xf32>', but 'tensor<4xf16>' is given}}
+  %r = hybrid.launch @k ins(%a : tensor<4xf16>) outs(%o : tensor<4xf32>) sizes(%n) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+// expected-note @+1 {{declared here}}
+func.func private @k(tensor<4xf32>, tensor<4xf32>, index) -> tensor<4xf32> attributes {hybrid.kernel}
+func.func @launch_c2_shape(%a: tensor<4xf32>, %o: tensor<5xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.launch' op C2: argument 1 of @k is 'tensor<4xf32>', but 'tensor<5xf32>' is given}}
+  %r = hybrid.launch @k ins(%a : tensor<4xf32>) outs(%o : tensor<5xf32>) sizes(%n) -> tensor<5xf32>
+  return
+}
+
+// -----
+
+func.func private @k(tensor<4xf32>) attributes {hybrid.kernel}
+func.func @launch_c2_results(%o: tensor<4xf32>) {
+  // expected-error @+1 {{'hybrid.launch' op C2: @k must return one value per destination}}
+  %r = hybrid.launch @k outs(%o : tensor<4xf32>) -> tensor<4xf32>
+  return
+}
