@@ -39,22 +39,59 @@ static State *getCacheState(Lowering &l, Value past, Value present,
   return bound ? state : nullptr;
 }
 
-static Cache appendToState(Lowering &l, State &state, const Heads &fresh,
-                           Value past, Value present) {
+/// Writes `fresh` behind the state's past values; `length` is their number
+/// afterwards, and `present` the graph's value for all of them.
+static Tensor appendToState(Lowering &l, State &state, const Heads &fresh,
+                            AffineExpr before, AffineExpr length,
+                            Value present) {
   Tensor cache = l.readState(state);
-  AffineExpr before = l.shape(past)[2];
-  auto append = CacheAppendOp::create(
-      l.b, l.loc, TypeRange{cache.value.getType()}, fresh.tensor.value,
-      l.index(before), cache.value, fresh.layout);
-  Tensor appended{append.getResult(0), cache.shape};
+  Tensor appended = cache;
+  if (state.lengthAxis == 2 && cache.getRank() == 4) {
+    auto append = CacheAppendOp::create(
+        l.b, l.loc, TypeRange{cache.value.getType()}, fresh.tensor.value,
+        l.index(before), cache.value, fresh.layout);
+    appended.value = append.getResult(0);
+  } else {
+    Shape offsets(cache.getRank(), l.fixed(0));
+    offsets[state.lengthAxis] = before;
+    appended = l.insertSlice(fresh.tensor, cache, offsets);
+  }
   l.writeState(state, appended);
-  AffineExpr length =
-      l.symbols.simplify(before + fresh.tensor.shape[fresh.getTimeDim()]);
   // For other users of the present value; goes away where there are none.
   Shape valid = cache.shape;
-  valid[2] = length;
-  l.set(present, l.extractSlice(appended, Shape(4, l.fixed(0)), valid));
-  return {{appended, HeadLayout::BHTD}, length, before};
+  valid[state.lengthAxis] = length;
+  l.set(present,
+        l.extractSlice(appended, Shape(valid.size(), l.fixed(0)), valid));
+  return appended;
+}
+
+static Cache appendHeads(Lowering &l, State &state, const Heads &fresh,
+                         Value past, Value present) {
+  AffineExpr before = l.shape(past)[2];
+  AffineExpr length =
+      l.symbols.simplify(before + fresh.tensor.shape[fresh.getTimeDim()]);
+  Tensor all = appendToState(l, state, fresh, before, length, present);
+  return {{all, HeadLayout::BHTD}, length, before};
+}
+
+bool lowerCacheConcat(Operation *op, Lowering &l) {
+  auto concat = dyn_cast<onnx::ConcatOp>(op);
+  if (!concat || concat.getInputs().size() != 2)
+    return false;
+  Value past = concat.getInputs()[0], result = concat->getResult(0);
+  State *state = l.getPastState(past);
+  if (!state || state != l.getPresentState(result) || state->written ||
+      state->elementType != l.elementType(result))
+    return false;
+  std::optional<int64_t> axis = Lowering::normalizeAxis(
+      static_cast<int64_t>(concat.getAxis()), state->shape.size());
+  if (!axis || *axis != state->lengthAxis)
+    return false;
+  Tensor fresh = l.get(concat.getInputs()[1]);
+  AffineExpr before = l.shape(past)[*axis];
+  appendToState(l, *state, {fresh, HeadLayout::BHTD}, before,
+                l.symbols.simplify(before + fresh.shape[*axis]), result);
+  return true;
 }
 
 static Cache joinTensors(Lowering &l, const Heads &fresh, Value past,
@@ -77,9 +114,9 @@ std::pair<Cache, Cache> updateCaches(const AttentionSpec &spec, Lowering &l) {
   State *values = getCacheState(l, spec.pastValue, spec.presentValue,
                                 spec.value.tensor.getElementType());
   if (keys && values && keys != values)
-    return {appendToState(l, *keys, spec.key, spec.pastKey, spec.presentKey),
-            appendToState(l, *values, spec.value, spec.pastValue,
-                          spec.presentValue)};
+    return {
+        appendHeads(l, *keys, spec.key, spec.pastKey, spec.presentKey),
+        appendHeads(l, *values, spec.value, spec.pastValue, spec.presentValue)};
   return {joinTensors(l, spec.key, spec.pastKey, spec.presentKey),
           joinTensors(l, spec.value, spec.pastValue, spec.presentValue)};
 }

@@ -43,6 +43,11 @@ Tensor createAttention(const AttentionSpec &spec, const Cache &keys,
                        const Cache &values, mlir::Type elementType,
                        Lowering &l);
 
+/// Concat of a state's past and new values along the dimension that grows,
+/// where the result is the state's present: appends in place. False if `op`
+/// isn't that.
+bool lowerCacheConcat(mlir::Operation *op, Lowering &l);
+
 } // namespace hybrid
 
 #endif // HYBRID_LIB_CONVERSION_ONNXTOHYBRID_ATTENTION_H

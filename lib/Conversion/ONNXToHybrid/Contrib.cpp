@@ -2,13 +2,12 @@
 
 #include "Attention.h"
 #include "Positions.h"
+#include "Scalars.h"
 
 #include "hybrid/Dialect/ONNX/IR/ONNXMicrosoftOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 #include <cmath>
 
@@ -204,27 +203,6 @@ private:
 // LinearAttentionGate, GatedAdd
 //===----------------------------------------------------------------------===//
 
-static Value sigmoid(OpBuilder &b, Location loc, Value x) {
-  Type type = x.getType();
-  Value one = arith::ConstantOp::create(b, loc, b.getFloatAttr(type, 1));
-  Value negated = arith::NegFOp::create(b, loc, x);
-  Value power = math::ExpOp::create(b, loc, negated);
-  Value sum = arith::AddFOp::create(b, loc, one, power);
-  return arith::DivFOp::create(b, loc, one, sum);
-}
-
-/// log(1 + exp(x)), as max(x, 0) + log1p(exp(-|x|)), which cannot overflow.
-static Value softplus(OpBuilder &b, Location loc, Value x) {
-  Type type = x.getType();
-  Value zero = arith::ConstantOp::create(b, loc, b.getFloatAttr(type, 0));
-  Value size = math::AbsFOp::create(b, loc, x);
-  Value power =
-      math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, size));
-  Value tail = math::Log1pOp::create(b, loc, power);
-  Value positive = arith::MaximumFOp::create(b, loc, x, zero);
-  return arith::AddFOp::create(b, loc, positive, tail);
-}
-
 /// decay = decay_scale · softplus(a + dt_bias), beta = sigmoid(b).
 static LogicalResult lowerGate(onnx::MsLinearAttentionGateOp op, Lowering &l) {
   Tensor a = l.get(op.getA());
@@ -237,7 +215,7 @@ static LogicalResult lowerGate(onnx::MsLinearAttentionGateOp op, Lowering &l) {
         for (Value arg : args)
           x.push_back(convertFloat(b, loc, arg, f32));
         Value step =
-            softplus(b, loc, arith::AddFOp::create(b, loc, x[0], x[1]));
+            Scalars{b, loc}.softplus(arith::AddFOp::create(b, loc, x[0], x[1]));
         Value product = arith::MulFOp::create(b, loc, step, x[2]);
         return convertFloat(b, loc, product, type);
       });
@@ -249,12 +227,12 @@ static LogicalResult lowerGate(onnx::MsLinearAttentionGateOp op, Lowering &l) {
     return l.unsupported(op, "the result beta needs the input b");
   Type betaType = l.elementType(op.getBeta());
   l.set(op.getBeta(),
-        l.elementwise({input}, input.shape, betaType,
-                      [&](OpBuilder &b, Location loc, ValueRange args) {
-                        Value x = convertFloat(b, loc, args[0], b.getF32Type());
-                        return convertFloat(b, loc, sigmoid(b, loc, x),
-                                            betaType);
-                      }));
+        l.elementwise(
+            {input}, input.shape, betaType,
+            [&](OpBuilder &b, Location loc, ValueRange args) {
+              Value x = convertFloat(b, loc, args[0], b.getF32Type());
+              return convertFloat(b, loc, Scalars{b, loc}.sigmoid(x), betaType);
+            }));
   return success();
 }
 

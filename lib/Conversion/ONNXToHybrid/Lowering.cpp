@@ -3,6 +3,7 @@
 #include "Lowering.h"
 
 #include "LoweringImpl.h"
+#include "Scalars.h"
 #include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXCoreOps.h"
 
@@ -51,7 +52,9 @@ Type Lowering::elementType(Value value) const {
 }
 
 bool Lowering::isUnsigned(Value value) const {
-  return mlir::cast<TensorType>(value.getType()).getElementType().isUnsignedInteger();
+  return mlir::cast<TensorType>(value.getType())
+      .getElementType()
+      .isUnsignedInteger();
 }
 
 /// `attr` with signless elements.
@@ -737,47 +740,14 @@ Value convertFloat(OpBuilder &b, Location loc, Value value, Type to) {
   return arith::TruncFOp::create(b, loc, to, wide);
 }
 
-static Value convertScalar(OpBuilder &b, Location loc, Value value, Type to,
-                           bool fromUnsigned, bool toUnsigned) {
-  Type from = value.getType();
-  if (from == to)
-    return value;
-  bool fromFloat = isa<FloatType>(from), toFloat = isa<FloatType>(to);
-  if (to.isInteger(1)) {
-    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(from));
-    if (fromFloat)
-      return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNE, value,
-                                   zero);
-    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, value, zero);
-  }
-  if (fromFloat && toFloat)
-    return convertFloat(b, loc, value, to);
-  bool unsignedSource = fromUnsigned || from.isInteger(1);
-  if (toFloat) {
-    if (unsignedSource)
-      return arith::UIToFPOp::create(b, loc, to, value);
-    return arith::SIToFPOp::create(b, loc, to, value);
-  }
-  if (fromFloat) {
-    if (toUnsigned)
-      return arith::FPToUIOp::create(b, loc, to, value);
-    return arith::FPToSIOp::create(b, loc, to, value);
-  }
-  if (from.getIntOrFloatBitWidth() > to.getIntOrFloatBitWidth())
-    return arith::TruncIOp::create(b, loc, to, value);
-  if (unsignedSource)
-    return arith::ExtUIOp::create(b, loc, to, value);
-  return arith::ExtSIOp::create(b, loc, to, value);
-}
-
 Tensor Lowering::cast(const Tensor &tensor, Type elementType, bool fromUnsigned,
                       bool toUnsigned) {
   if (tensor.getElementType() == elementType)
     return tensor;
   return elementwise({tensor}, tensor.shape, elementType,
                      [&](OpBuilder &b, Location loc, ValueRange args) {
-                       return convertScalar(b, loc, args.front(), elementType,
-                                            fromUnsigned, toUnsigned);
+                       return Scalars{b, loc, fromUnsigned}.convert(
+                           args.front(), elementType, toUnsigned);
                      });
 }
 

@@ -48,10 +48,6 @@ private:
           if (op.getIndices() == value)
             addTable(rows(op.getData(), op.getAxis()));
         })
-        .Case([&](onnx::MsGatherBlockQuantizedOp op) {
-          if (op.getIndices() == value)
-            addTable(rows(op.getData(), op.getGatherAxis()));
-        })
         .Case<onnx::RotaryEmbeddingOp, onnx::MsRotaryEmbeddingOp,
               onnx::MsMRotaryEmbeddingOp, onnx::MsGroupQueryAttentionOp>(
             [&](auto op) {

@@ -9,9 +9,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
-#include "llvm/ADT/SmallSet.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 
@@ -63,7 +61,7 @@ InputRole getInputRole(func::FuncOp func, unsigned index) {
 
 /// Whether `text` starts with a number, as in "0.key" and "12".
 static bool startsWithIndex(StringRef text) {
-  return !text.empty() && isDigit(text.front());
+  return !text.empty() && llvm::isDigit(text.front());
 }
 
 /// The graph output that belongs to the graph input `past` by the names that
@@ -90,8 +88,9 @@ static std::string getPresentName(StringRef past) {
 
 /// Whether `text` is a name rather than an expression.
 static bool isIdentifier(StringRef text) {
-  return !text.empty() && !isDigit(text.front()) &&
-         llvm::all_of(text, [](char c) { return isAlnum(c) || c == '_'; });
+  return !text.empty() && !llvm::isDigit(text.front()) &&
+         llvm::all_of(text,
+                      [](char c) { return llvm::isAlnum(c) || c == '_'; });
 }
 
 //===----------------------------------------------------------------------===//
@@ -137,7 +136,6 @@ private:
     auto name = func.getResultAttrOfType<StringAttr>(i, ONNXDialect::kNameAttr);
     return name ? name.getValue() : "";
   }
-  bool isDimOfInput(StringRef name);
 
   func::FuncOp func;
   func::ReturnOp terminator;
@@ -166,14 +164,6 @@ StateBinder::Dims StateBinder::getDims(DictionaryAttr attrs) {
       texts.emplace_back();
   }
   return texts;
-}
-
-bool StateBinder::isDimOfInput(StringRef name) {
-  for (unsigned i = 0; i < func.getNumArguments(); ++i)
-    for (const std::string &dim : getArgDims(i))
-      if (dim == name)
-        return true;
-  return false;
 }
 
 //===----------------------------------------------------------------------===//
