@@ -1,0 +1,59 @@
+//===- Compiler.h - everything that hybrid-compile does ----------*- C++ -*-===//
+
+#ifndef HYBRID_COMPILER_COMPILER_H
+#define HYBRID_COMPILER_COMPILER_H
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <string>
+#include <vector>
+
+namespace hybrid {
+
+/// Where a compilation stops, in order.
+enum class Stage { ONNX, Hybrid, Schedule, Kernel, LLVM, Object, Bundle };
+
+struct CompileOptions {
+  Stage stage = Stage::Bundle;
+  /// "cpu", optionally ":" and what CPUTarget::parse takes.
+  std::string target = "cpu";
+  bool states = true;
+  /// input:output, instead of the pairs recognised by name.
+  std::vector<std::string> statePairs;
+  int64_t maxBatch = 8, maxSeq = 2048, maxContext = 4096;
+  /// name:capacity.
+  std::vector<std::string> dims;
+  unsigned optLevel = 2;
+  /// Print each phase's time to stderr as it ends.
+  bool progress = false;
+};
+
+/// What a compilation produced, for reports.
+struct CompileReport {
+  std::string target;
+  unsigned numNodes = 0, numKernels = 0, numStates = 0;
+  /// Launches per entry point, in the manifest's order.
+  std::vector<std::pair<std::string, unsigned>> launches;
+  int64_t weightBytes = 0, arenaBytes = 0, codeBytes = 0;
+  /// Seconds per phase, in order.
+  std::vector<std::pair<std::string, double>> phases;
+
+  /// One JSON object.
+  std::string toJSON() const;
+  /// A table for people.
+  std::string toText() const;
+};
+
+/// Compiles the ONNX file `input`. Text stages and objects go to `output` ("-"
+/// is stdout), a bundle to the file `output`, through a temporary file, so that
+/// a failed compilation leaves what was there. Diagnostics go to `errors`.
+/// Returns true on success.
+bool compile(llvm::StringRef input, llvm::StringRef output,
+             const CompileOptions &options, llvm::raw_ostream &errors,
+             CompileReport &report);
+
+} // namespace hybrid
+
+#endif // HYBRID_COMPILER_COMPILER_H

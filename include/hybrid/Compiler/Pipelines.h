@@ -1,0 +1,63 @@
+//===- Pipelines.h - one named pipeline per arrow between levels -*- C++ -*-===//
+
+#ifndef HYBRID_COMPILER_PIPELINES_H
+#define HYBRID_COMPILER_PIPELINES_H
+
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+
+#include <string>
+
+namespace hybrid {
+
+/// Level 1 to level 2.
+struct ImportPipelineOptions
+    : mlir::PassPipelineOptions<ImportPipelineOptions> {
+  Option<bool> states{*this, "states",
+                      llvm::cl::desc("Bind past/present pairs to states"),
+                      llvm::cl::init(true)};
+  ListOption<std::string> statePairs{
+      *this, "state-pairs", llvm::cl::desc("Pairs input:output to bind instead "
+                                           "of those recognised by name")};
+  Option<int64_t> maxBatch{*this, "max-batch",
+                           llvm::cl::desc("Capacity of the batch dimension"),
+                           llvm::cl::init(8)};
+  Option<int64_t> maxSeq{*this, "max-seq",
+                         llvm::cl::desc("Most tokens of one call"),
+                         llvm::cl::init(2048)};
+  Option<int64_t> maxContext{*this, "max-context",
+                             llvm::cl::desc("Most tokens of a session"),
+                             llvm::cl::init(4096)};
+  ListOption<std::string> dims{
+      *this, "dim",
+      llvm::cl::desc("Capacities of other dimensions, name:capacity")};
+};
+void buildImportPipeline(mlir::OpPassManager &pm,
+                         const ImportPipelineOptions &options);
+
+/// Level 2 to level 3.
+void buildSchedulePipeline(mlir::OpPassManager &pm);
+
+/// Level 3 to level 4.
+struct KernelPipelineOptions
+    : mlir::PassPipelineOptions<KernelPipelineOptions> {
+  Option<unsigned> vectorBits{*this, "vector-bits",
+                              llvm::cl::desc("Width of a vector register"),
+                              llvm::cl::init(256)};
+};
+void buildKernelPipeline(mlir::OpPassManager &pm,
+                         const KernelPipelineOptions &options);
+
+/// Level 4 to the LLVM dialect.
+void buildLLVMPipeline(mlir::OpPassManager &pm);
+
+/// All dialects, interfaces and translations that any level needs.
+void registerAllDialects(mlir::DialectRegistry &registry);
+/// Our passes and the pipelines above: hybrid-import-pipeline,
+/// hybrid-schedule-pipeline, hybrid-kernel-pipeline, hybrid-llvm-pipeline.
+void registerAllPasses();
+
+} // namespace hybrid
+
+#endif // HYBRID_COMPILER_PIPELINES_H

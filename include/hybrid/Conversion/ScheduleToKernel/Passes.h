@@ -1,0 +1,41 @@
+//===- Passes.h - level 3 to level 4 -----------------------------*- C++ -*-===//
+
+#ifndef HYBRID_CONVERSION_SCHEDULETOKERNEL_PASSES_H
+#define HYBRID_CONVERSION_SCHEDULETOKERNEL_PASSES_H
+
+#include "hybrid/Schedule/Passes.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+namespace hybrid {
+
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "hybrid/Conversion/ScheduleToKernel/Passes.h.inc"
+
+/// Entry parameters after bufferisation: arena, weights, then inputs, outputs
+/// and states.
+inline constexpr unsigned kArenaParam = 0, kWeightsParam = 1,
+                          kFirstBufferParam = 2;
+
+/// Module attributes that later stages and the manifest read.
+inline constexpr llvm::StringLiteral kSymbolsAttr = "hybrid.symbols";
+inline constexpr llvm::StringLiteral kWeightsAttr = "hybrid.weights";
+inline constexpr llvm::StringLiteral kArenaBytesAttr = "hybrid.arena_bytes";
+/// On entries after bufferisation: dictionaries of the former parameters and
+/// results (name, dims, type, role, …), for the manifest.
+inline constexpr llvm::StringLiteral kInputsAttr = "hybrid.inputs";
+inline constexpr llvm::StringLiteral kOutputsAttr = "hybrid.outputs";
+
+/// The sizes of a tensor as an affine map over all the module's symbols, from
+/// the `hybrid.dims` attribute `dims`. Emits an error at `loc` if a dimension
+/// isn't an affine expression over them.
+mlir::FailureOr<mlir::AffineMap> parseDims(mlir::Location loc,
+                                           mlir::ModuleOp module,
+                                           mlir::ArrayAttr dims);
+
+} // namespace hybrid
+
+#endif // HYBRID_CONVERSION_SCHEDULETOKERNEL_PASSES_H

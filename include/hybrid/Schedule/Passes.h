@@ -1,0 +1,26 @@
+//===- Passes.h - level 2 to level 3 -----------------------------*- C++ -*-===//
+
+#ifndef HYBRID_SCHEDULE_PASSES_H
+#define HYBRID_SCHEDULE_PASSES_H
+
+#include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Pass/Pass.h"
+
+namespace hybrid {
+
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "hybrid/Schedule/Passes.h.inc"
+
+/// Marks entry functions, kernels and kernel parameters (unit attributes).
+inline constexpr llvm::StringLiteral kEntryAttr = "hybrid.entry";
+inline constexpr llvm::StringLiteral kKernelAttr = "hybrid.kernel";
+/// On a kernel's parameter: every element is written and none is read.
+inline constexpr llvm::StringLiteral kWriteOnlyAttr = "hybrid.writeonly";
+
+} // namespace hybrid
+
+#endif // HYBRID_SCHEDULE_PASSES_H

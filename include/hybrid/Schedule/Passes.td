@@ -1,0 +1,63 @@
+//===- Passes.td - level 2 to level 3 ----------------------*- tablegen -*-===//
+
+#ifndef HYBRID_SCHEDULE_PASSES_TD
+#define HYBRID_SCHEDULE_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def FuseElementwisePass : Pass<"hybrid-fuse-elementwise", "::mlir::func::FuncOp"> {
+  let summary = "Merges elementwise, broadcast and transpose operations into their consumers";
+  let description = [{
+    A `linalg.generic` without reductions moves into its consumer when it is
+    used once, or when it only moves data (broadcast, transpose), so that no
+    repeated KV head and no broadcast is ever stored. A producer that computes
+    does not move into a contraction (its work would be repeated per output
+    column), nor where it would be evaluated more often than it is now.
+
+    Before:
+    ```mlir
+    %e = linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+        ins(%b : tensor<64xf32>) outs(%i : tensor<?x64xf32>) { … yield } -> tensor<?x64xf32>
+    %r = linalg.generic … ins(%x, %e : tensor<?x64xf32>, tensor<?x64xf32>) … { addf } …
+    ```
+    After: one `linalg.generic` that reads %b through `(d0, d1) -> (d1)`.
+  }];
+  let statistics = [
+    Statistic<"numFused", "num-fused", "producers merged into a consumer">
+  ];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect"];
+}
+
+def FormKernelsPass : Pass<"hybrid-form-kernels", "::mlir::ModuleOp"> {
+  let summary = "Moves all work of the entries into kernels, equal ones once";
+  let description = [{
+    Every operation of an entry that computes on tensors, with the operations
+    that initialise its destination, becomes a function with the attribute
+    `hybrid.kernel`, and a `hybrid.launch` of it. A contraction takes the
+    elementwise operation that alone consumes it along (epilogue). Kernels are
+    compared by their text: layers that differ only in weights share them.
+
+    Before:
+    ```mlir
+    %r = hybrid.norm rms ins(%x : tensor<?x64xf32>) scale(%w : tensor<64xf32>) outs(%e : tensor<?x64xf32>) {axis = 1 : i64, epsilon = 1.0e-5 : f64} -> tensor<?x64xf32>
+    ```
+    After:
+    ```mlir
+    %r = hybrid.launch @norm_0 ins(%x, %w : tensor<?x64xf32>, tensor<64xf32>) outs(%e : tensor<?x64xf32>) -> tensor<?x64xf32>
+    …
+    func.func private @norm_0(%x: tensor<?x64xf32>, %w: tensor<64xf32>, %o: tensor<?x64xf32> {hybrid.writeonly}) -> tensor<?x64xf32> attributes {hybrid.kernel} { … }
+    ```
+  }];
+  let options = [
+    Option<"fuseEpilogues", "fuse-epilogues", "bool", "true",
+           "let contractions take their elementwise consumer along">
+  ];
+  let statistics = [
+    Statistic<"numLaunches", "num-launches", "launches in all entries">,
+    Statistic<"numKernels", "num-kernels", "different kernels">,
+    Statistic<"numEpilogues", "num-epilogues", "consumers fused behind a contraction">
+  ];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::hybrid::HybridDialect"];
+}
+
+#endif // HYBRID_SCHEDULE_PASSES_TD

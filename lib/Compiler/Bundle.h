@@ -1,0 +1,31 @@
+//===- Bundle.h - from code and weight references to a file ------*- C++ -*-===//
+
+#ifndef HYBRID_LIB_COMPILER_BUNDLE_H
+#define HYBRID_LIB_COMPILER_BUNDLE_H
+
+#include "llvm/ADT/ArrayRef.h"
+
+#include <string>
+#include <vector>
+
+namespace hybrid {
+
+/// `length` bytes at `offset` of `file`, beside the model, go to `at` in the
+/// weights section.
+struct WeightRef {
+  std::string file;
+  uint64_t offset, length, at;
+};
+
+/// Writes the artifact `path`; weights are read from the folder of `model` while
+/// they are written. Returns an empty string or what went wrong.
+std::string writeBundleFile(const std::string &path,
+                            llvm::ArrayRef<char> shared,
+                            const std::string &manifest,
+                            const std::string &model,
+                            const std::vector<WeightRef> &weights,
+                            uint64_t weightBytes);
+
+} // namespace hybrid
+
+#endif // HYBRID_LIB_COMPILER_BUNDLE_H

@@ -1,0 +1,351 @@
+//===- Compiler.cpp - everything that hybrid-compile does -----------------===//
+
+#include "hybrid/Compiler/Compiler.h"
+
+#include "Bundle.h"
+#include "Manifest.h"
+#include "hybrid/Compiler/Pipelines.h"
+#include "hybrid/Conversion/ScheduleToKernel/Passes.h"
+#include "hybrid/Dialect/ONNX/IR/ONNXDialect.h"
+#include "hybrid/Import/ONNXImport.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+#include <chrono>
+
+using namespace mlir;
+
+namespace hybrid {
+namespace {
+
+class Compilation {
+public:
+  Compilation(llvm::StringRef input, llvm::StringRef output,
+              const CompileOptions &options, llvm::raw_ostream &errors,
+              CompileReport &report)
+      : input(input), output(output), options(options), errors(errors),
+        report(report), context(makeRegistry()) {}
+
+  bool run();
+
+private:
+  static DialectRegistry makeRegistry() {
+    DialectRegistry registry;
+    registerAllDialects(registry);
+    return registry;
+  }
+  bool fail(const llvm::Twine &message) {
+    errors << "hybrid-compile: error: " << message << "\n";
+    return false;
+  }
+  bool fail(llvm::Error error) { return fail(toString(std::move(error))); }
+
+  template <typename Fn>
+  bool phase(llvm::StringRef name, Fn fn);
+  bool import();
+  bool runPipeline(llvm::function_ref<void(OpPassManager &)> build);
+  bool printModule();
+  bool generateCode();
+  bool writeOutput(llvm::function_ref<void(llvm::raw_ostream &)> write);
+  bool writeBundle(llvm::ArrayRef<char> object);
+  std::vector<WeightRef> getWeights();
+
+  llvm::StringRef input, output;
+  const CompileOptions &options;
+  llvm::raw_ostream &errors;
+  CompileReport &report;
+  MLIRContext context;
+  OwningOpRef<ModuleOp> module;
+  CPUTarget target;
+  llvm::json::Object modelInfo, manifest;
+};
+
+template <typename Fn>
+bool Compilation::phase(llvm::StringRef name, Fn fn) {
+  auto start = std::chrono::steady_clock::now();
+  bool ok = fn();
+  std::chrono::duration<double> seconds =
+      std::chrono::steady_clock::now() - start;
+  report.phases.emplace_back(name.str(), seconds.count());
+  if (options.progress)
+    errors << "hybrid-compile: " << name << ": "
+           << llvm::format("%.2f s", seconds.count()) << "\n";
+  return ok;
+}
+
+/// One line per diagnostic in the form that editors understand; notes are
+/// indented.
+void printDiagnostic(llvm::raw_ostream &os, Diagnostic &diagnostic) {
+  auto severity = [](DiagnosticSeverity s) {
+    switch (s) {
+    case DiagnosticSeverity::Note:
+      return "note";
+    case DiagnosticSeverity::Warning:
+      return "warning";
+    case DiagnosticSeverity::Error:
+      return "error";
+    case DiagnosticSeverity::Remark:
+      return "remark";
+    }
+    llvm_unreachable("every severity is handled");
+  };
+  os << "hybrid-compile: " << severity(diagnostic.getSeverity()) << ": "
+     << diagnostic << "\n";
+  for (Diagnostic &note : diagnostic.getNotes())
+    os << "  note: " << note << "\n";
+}
+
+bool Compilation::import() {
+  module = importONNX(input, &context);
+  if (!module)
+    return false;
+  module->walk([&](Operation *op) {
+    report.numNodes += isa<onnx::ONNXDialect>(op->getDialect());
+  });
+  modelInfo["name"] = llvm::sys::path::filename(input);
+  if (auto producer = (*module)->getAttrOfType<StringAttr>("onnx.producer"))
+    modelInfo["producer"] = producer.getValue();
+  if (auto opsets = (*module)->getAttrOfType<DictionaryAttr>("onnx.opsets")) {
+    llvm::json::Object object;
+    for (NamedAttribute entry : opsets)
+      object[entry.getName().getValue()] =
+          cast<IntegerAttr>(entry.getValue()).getInt();
+    modelInfo["opsets"] = std::move(object);
+  }
+  return true;
+}
+
+bool Compilation::runPipeline(
+    llvm::function_ref<void(OpPassManager &)> build) {
+  PassManager pm(&context, ModuleOp::getOperationName());
+  build(pm);
+  return succeeded(pm.run(*module));
+}
+
+bool Compilation::writeOutput(
+    llvm::function_ref<void(llvm::raw_ostream &)> write) {
+  if (output == "-") {
+    write(llvm::outs());
+    return true;
+  }
+  // Written beside and renamed, so that nothing half-written is left.
+  if (auto error = llvm::writeToOutput(output, [&](llvm::raw_ostream &os) {
+        write(os);
+        return llvm::Error::success();
+      }))
+    return fail("cannot write " + output + ": " + toString(std::move(error)));
+  return true;
+}
+
+bool Compilation::printModule() {
+  OpPrintingFlags flags;
+  flags.elideLargeElementsAttrs(64);
+  return writeOutput([&](llvm::raw_ostream &os) {
+    module->print(os, flags);
+    os << "\n";
+  });
+}
+
+std::vector<WeightRef> Compilation::getWeights() {
+  std::vector<WeightRef> weights;
+  if (auto attr = (*module)->getAttrOfType<ArrayAttr>(kWeightsAttr))
+    for (Attribute element : attr) {
+      auto info = cast<DictionaryAttr>(element);
+      auto get = [&](StringRef key) -> uint64_t {
+        return info.getAs<IntegerAttr>(key).getInt();
+      };
+      weights.push_back({info.getAs<StringAttr>("file").str(), get("offset"),
+                         get("length"), get("at")});
+      report.weightBytes =
+          std::max<int64_t>(report.weightBytes, get("at") + get("length"));
+    }
+  return weights;
+}
+
+bool Compilation::writeBundle(llvm::ArrayRef<char> object) {
+  auto shared = linkShared(object, target);
+  if (!shared)
+    return fail(shared.takeError());
+  report.codeBytes = shared->size();
+  std::vector<WeightRef> weights = getWeights();
+  std::string text;
+  llvm::raw_string_ostream(text)
+      << llvm::formatv("{0:2}", llvm::json::Value(std::move(manifest)));
+  std::string error = writeBundleFile(output.str(), *shared, text, input.str(),
+                                      weights, report.weightBytes);
+  return error.empty() || fail(error);
+}
+
+bool Compilation::generateCode() {
+  llvm::LLVMContext llvmContext;
+  std::unique_ptr<llvm::Module> llvmModule;
+  if (!phase("optimise", [&] {
+        auto result =
+            translateForCPU(*module, llvmContext, target, options.optLevel);
+        if (!result)
+          return fail(result.takeError());
+        llvmModule = std::move(*result);
+        return true;
+      }))
+    return false;
+  if (options.stage == Stage::LLVM)
+    return writeOutput([&](llvm::raw_ostream &os) { os << *llvmModule; });
+  llvm::SmallVector<char, 0> object;
+  if (!phase("generate code", [&] {
+        auto result = emitObject(*llvmModule, target, options.optLevel);
+        if (!result)
+          return fail(result.takeError());
+        object = std::move(*result);
+        return true;
+      }))
+    return false;
+  if (options.stage == Stage::Object)
+    return writeOutput([&](llvm::raw_ostream &os) {
+      os.write(object.data(), object.size());
+    });
+  return phase("write", [&] { return writeBundle(object); });
+}
+
+bool Compilation::run() {
+  llvm::StringRef device = options.target, spec;
+  std::tie(device, spec) = device.split(':');
+  if (device != "cpu")
+    return fail("unknown target '" + options.target +
+                "': this version generates code for cpu[:level[,+feature…]]");
+  auto parsed = CPUTarget::parse(spec);
+  if (!parsed)
+    return fail(parsed.takeError());
+  target = *parsed;
+  report.target = target.triple + " " + target.cpu;
+
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    printDiagnostic(errors, diagnostic);
+    return success();
+  });
+  if (!phase("import", [&] { return import(); }))
+    return false;
+  if (options.stage == Stage::ONNX)
+    return printModule();
+  auto stage = [&](llvm::StringRef name, Stage last,
+                   llvm::function_ref<void(OpPassManager &)> build,
+                   bool &done) {
+    if (!phase(name, [&] { return runPipeline(build); }))
+      return false;
+    done = options.stage == last;
+    return !done || printModule();
+  };
+  bool done = false;
+  if (!stage(
+          "lower to hybrid", Stage::Hybrid,
+          [&](OpPassManager &pm) {
+            ImportPipelineOptions pipeline;
+            pipeline.states = options.states;
+            pipeline.statePairs = options.statePairs;
+            pipeline.maxBatch = options.maxBatch;
+            pipeline.maxSeq = options.maxSeq;
+            pipeline.maxContext = options.maxContext;
+            pipeline.dims = options.dims;
+            buildImportPipeline(pm, pipeline);
+          },
+          done) ||
+      done)
+    return done;
+  if (!stage("schedule", Stage::Schedule, buildSchedulePipeline, done) || done)
+    return done;
+  if (!stage(
+          "kernels", Stage::Kernel,
+          [&](OpPassManager &pm) {
+            KernelPipelineOptions pipeline;
+            pipeline.vectorBits = target.vectorBits;
+            buildKernelPipeline(pm, pipeline);
+          },
+          done) ||
+      done)
+    return done;
+  // What level 5 no longer shows.
+  auto object = buildManifest(*module, target, std::move(modelInfo));
+  if (!object)
+    return fail(object.takeError());
+  manifest = std::move(*object);
+  for (auto func : module->getOps<func::FuncOp>()) {
+    report.numKernels += func->hasAttr(kKernelAttr);
+    if (func->hasAttr(kEntryAttr)) {
+      auto launches = func.getBody().getOps<LaunchOp>();
+      report.launches.emplace_back(
+          func.getName().str(), std::distance(launches.begin(), launches.end()));
+    }
+  }
+  report.arenaBytes =
+      (*module)->getAttrOfType<IntegerAttr>(kArenaBytesAttr).getInt();
+  auto states = module->getOps<StateOp>();
+  report.numStates = std::distance(states.begin(), states.end());
+  if (!phase("lower to LLVM", [&] { return runPipeline(buildLLVMPipeline); }))
+    return false;
+  return generateCode();
+}
+
+} // namespace
+
+bool compile(llvm::StringRef input, llvm::StringRef output,
+             const CompileOptions &options, llvm::raw_ostream &errors,
+             CompileReport &report) {
+  return Compilation(input, output, options, errors, report).run();
+}
+
+std::string CompileReport::toJSON() const {
+  llvm::json::Object launchCounts, seconds;
+  for (auto &[name, count] : launches)
+    launchCounts[name] = count;
+  for (auto &[name, time] : phases)
+    seconds[name] = time;
+  llvm::json::Object object{{"target", target},
+                            {"nodes", numNodes},
+                            {"kernels", numKernels},
+                            {"states", numStates},
+                            {"launches", std::move(launchCounts)},
+                            {"weights_bytes", weightBytes},
+                            {"arena_bytes", arenaBytes},
+                            {"code_bytes", codeBytes},
+                            {"seconds", std::move(seconds)}};
+  std::string text;
+  llvm::raw_string_ostream(text)
+      << llvm::formatv("{0:2}", llvm::json::Value(std::move(object))) << "\n";
+  return text;
+}
+
+std::string CompileReport::toText() const {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  auto mib = [](int64_t bytes) {
+    return llvm::format("%.1f MiB", bytes / 1048576.0);
+  };
+  os << "target    " << target << "\n"
+     << "nodes     " << numNodes << "\n"
+     << "kernels   " << numKernels << " different\n";
+  for (auto &[name, count] : launches)
+    os << "launches  " << count << " in " << name << "\n";
+  os << "states    " << numStates << "\n"
+     << "weights   " << mib(weightBytes) << "\n"
+     << "arena     " << mib(arenaBytes) << " at full capacity\n"
+     << "code      " << mib(codeBytes) << "\n";
+  double total = 0;
+  for (auto &[name, time] : phases)
+    total += time;
+  os << "time      " << llvm::format("%.2f s", total) << " (";
+  llvm::interleaveComma(phases, os, [&](const auto &phase) {
+    os << phase.first << llvm::format(" %.2f", phase.second);
+  });
+  os << ")\n";
+  return text;
+}
+
+} // namespace hybrid

@@ -1,0 +1,20 @@
+//===- Manifest.h - the artifact's manifest ----------------------*- C++ -*-===//
+
+#ifndef HYBRID_LIB_COMPILER_MANIFEST_H
+#define HYBRID_LIB_COMPILER_MANIFEST_H
+
+#include "hybrid/Target/CPU/CPUTarget.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/JSON.h"
+
+namespace hybrid {
+
+/// The manifest (docs/artifact.md) of a module at level 4, without what the
+/// artifact writer adds. `model` becomes its "model" object.
+llvm::Expected<llvm::json::Object> buildManifest(mlir::ModuleOp module,
+                                                 const CPUTarget &target,
+                                                 llvm::json::Object model);
+
+} // namespace hybrid
+
+#endif // HYBRID_LIB_COMPILER_MANIFEST_H

@@ -1,0 +1,127 @@
+//===- Pipelines.cpp - one named pipeline per arrow between levels --------===//
+
+#include "hybrid/Compiler/Pipelines.h"
+
+#include "hybrid/Conversion/ONNXToHybrid/Passes.h"
+#include "hybrid/Dialect/Hybrid/Transforms/BufferizableOpInterfaceImpl.h"
+#include "hybrid/Dialect/Hybrid/Transforms/Passes.h"
+#include "hybrid/Dialect/ONNX/IR/ONNXDialect.h"
+#include "hybrid/Dialect/ONNX/Transforms/Passes.h"
+#include "hybrid/Target/CPU/Passes.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Affine/Transforms/Passes.h"
+#include "mlir/Dialect/Arith/Transforms/BufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Bufferization/Transforms/FuncBufferizableOpInterfaceImpl.h"
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace hybrid {
+
+void buildImportPipeline(OpPassManager &pm,
+                         const ImportPipelineOptions &options) {
+  if (options.states) {
+    ONNXBindStatesOptions bind;
+    bind.pairs = llvm::to_vector(options.statePairs);
+    pm.addPass(createONNXBindStates(bind));
+    pm.addPass(createONNXSpecializeEntries());
+  }
+  pm.addNestedPass<func::FuncOp>(createONNXInferShapes());
+  ConvertONNXToHybridPassOptions convert;
+  convert.maxBatch = options.maxBatch;
+  convert.maxSeq = options.maxSeq;
+  convert.maxContext = options.maxContext;
+  convert.dims = llvm::to_vector(options.dims);
+  pm.addPass(createConvertONNXToHybridPass(convert));
+  pm.addPass(createCSEPass());
+}
+
+void buildSchedulePipeline(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createLowerParallelPass());
+  pm.addNestedPass<func::FuncOp>(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addNestedPass<func::FuncOp>(createFuseElementwisePass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createFormKernelsPass());
+  pm.addPass(createCSEPass());
+}
+
+void buildKernelPipeline(OpPassManager &pm,
+                         const KernelPipelineOptions &options) {
+  pm.addPass(createBufferizeEntriesPass());
+  pm.addPass(createSpecializeKernelsPass());
+  OpPassManager &kernels = pm.nest<func::FuncOp>();
+  kernels.addPass(createTileToGridPass());
+  kernels.addPass(createCanonicalizerPass());
+  kernels.addPass(createCSEPass());
+  kernels.addPass(createBufferizeKernelsPass());
+  kernels.addPass(createLowerComputationsPass());
+  VectorizeContractionsPassOptions vectorize;
+  vectorize.vectorBits = options.vectorBits;
+  kernels.addPass(createVectorizeContractionsPass(vectorize));
+  kernels.addPass(createConvertLinalgToLoopsPass());
+  pm.addPass(createFormGridsPass());
+  pm.addPass(createPlanArenaPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void buildLLVMPipeline(OpPassManager &pm) {
+  OpPassManager &functions = pm.nest<func::FuncOp>();
+  functions.addPass(createExpandMathPass());
+  arith::ArithExpandOpsPassOptions expand;
+  expand.includeBf16 = true;
+  pm.addPass(createLowerToAbiPass());
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(arith::createArithExpandOpsPass(expand));
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createConvertMathToLibmPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertIndexToLLVMPass());
+  pm.addPass(createFinalizeMemRefToLLVMConversionPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createCanonicalizerPass());
+}
+
+void registerAllDialects(DialectRegistry &registry) {
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  mlir::registerAllToLLVMIRTranslations(registry);
+  registry.insert<HybridDialect, onnx::ONNXDialect>();
+  registerBufferizableOpInterfaceExternalModels(registry);
+}
+
+void registerAllPasses() {
+  registerONNXToHybridPasses();
+  onnx::registerONNXPasses();
+  registerHybridPasses();
+  registerHybridSchedulePasses();
+  registerHybridScheduleToKernelPasses();
+  registerHybridCPUPasses();
+  PassPipelineRegistration<ImportPipelineOptions>(
+      "hybrid-import-pipeline", "onnx to hybrid (level 1 to 2)",
+      buildImportPipeline);
+  PassPipelineRegistration<>("hybrid-schedule-pipeline",
+                             "hybrid to kernels (level 2 to 3)",
+                             buildSchedulePipeline);
+  PassPipelineRegistration<KernelPipelineOptions>(
+      "hybrid-kernel-pipeline", "kernels on tensors to loops (level 3 to 4)",
+      buildKernelPipeline);
+  PassPipelineRegistration<>("hybrid-llvm-pipeline",
+                             "loops to the LLVM dialect (level 4 to 5)",
+                             buildLLVMPipeline);
+}
+
+} // namespace hybrid

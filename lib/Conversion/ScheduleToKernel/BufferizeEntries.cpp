@@ -1,0 +1,420 @@
+//===- BufferizeEntries.cpp - entries on byte buffers ---------------------===//
+//
+// Wraps inputs, weights, states and outputs as tensors of views of byte
+// buffers, then lets one-shot bufferisation decide what happens in place. Two
+// invariants make the result safe: all state writes stand at the entry's end,
+// and inputs and weights are not writable.
+//
+//===----------------------------------------------------------------------===//
+
+#include "hybrid/Conversion/ScheduleToKernel/Passes.h"
+#include "mlir/AsmParser/AsmParser.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
+#include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace hybrid {
+#define GEN_PASS_DEF_BUFFERIZEENTRIESPASS
+#include "hybrid/Conversion/ScheduleToKernel/Passes.h.inc"
+
+FailureOr<AffineMap> parseDims(Location loc, ModuleOp module, ArrayAttr dims) {
+  std::string text = "affine_map<()[";
+  llvm::raw_string_ostream os(text);
+  if (auto symbols = module->getAttrOfType<ArrayAttr>(kSymbolsAttr))
+    llvm::interleaveComma(symbols, os, [&](Attribute symbol) {
+      os << cast<DictionaryAttr>(symbol).getAs<StringAttr>("name").getValue();
+    });
+  os << "] -> (";
+  llvm::interleaveComma(dims, os, [&](Attribute dim) {
+    if (auto number = dyn_cast<IntegerAttr>(dim))
+      os << number.getInt();
+    else
+      os << cast<StringAttr>(dim).getValue();
+  });
+  os << ")>";
+  // The parser reports in its own words; ours name the place.
+  auto attr = [&] {
+    ScopedDiagnosticHandler silence(module.getContext(),
+                                    [](Diagnostic &) { return success(); });
+    return dyn_cast_or_null<AffineMapAttr>(
+        parseAttribute(text, module.getContext()));
+  }();
+  if (!attr)
+    return emitError(loc) << "dimensions " << dims
+                          << " are not affine expressions over the module's "
+                             "hybrid.symbols";
+  return attr.getValue();
+}
+
+namespace {
+
+/// One entry while it is rewritten.
+class EntryBufferizer {
+public:
+  EntryBufferizer(func::FuncOp entry, ModuleOp module, int64_t &weightBytes,
+                  llvm::MapVector<Attribute, int64_t> &weightOffsets)
+      : entry(entry), module(module), builder(entry.getContext()),
+        weightBytes(weightBytes), weightOffsets(weightOffsets) {}
+
+  LogicalResult wrap();
+
+private:
+  Value symbol(unsigned i);
+  /// The view of byte buffer `bytes` at `offset` with the sizes `dims` of the
+  /// module's symbols.
+  Value view(Location loc, Value bytes, int64_t offset, AffineMap dims,
+             Type elementType);
+  Value toTensor(Location loc, Value memref, bool writable);
+  DictionaryAttr describe(DictionaryAttr attrs, RankedTensorType type);
+
+  func::FuncOp entry;
+  ModuleOp module;
+  OpBuilder builder;
+  int64_t &weightBytes;
+  llvm::MapVector<Attribute, int64_t> &weightOffsets;
+  SmallVector<Value> symbols;
+};
+
+Value EntryBufferizer::symbol(unsigned i) {
+  symbols.resize(std::max<size_t>(symbols.size(), i + 1));
+  if (!symbols[i]) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(&entry.getBody().front());
+    auto info = cast<DictionaryAttr>(
+        module->getAttrOfType<ArrayAttr>(kSymbolsAttr)[i]);
+    symbols[i] = DimOp::create(builder, entry.getLoc(),
+                               info.getAs<StringAttr>("name"));
+  }
+  return symbols[i];
+}
+
+Value EntryBufferizer::view(Location loc, Value bytes, int64_t offset,
+                            AffineMap dims, Type elementType) {
+  SmallVector<OpFoldResult> operands;
+  for (unsigned i = 0; i < dims.getNumSymbols(); ++i)
+    operands.push_back(dims.isFunctionOfSymbol(i)
+                           ? OpFoldResult(symbol(i))
+                           : OpFoldResult(builder.getIndexAttr(0)));
+  SmallVector<int64_t> shape;
+  SmallVector<Value> sizes;
+  for (unsigned i = 0; i < dims.getNumResults(); ++i) {
+    if (auto constant = dyn_cast<AffineConstantExpr>(dims.getResult(i))) {
+      shape.push_back(constant.getValue());
+      continue;
+    }
+    shape.push_back(ShapedType::kDynamic);
+    sizes.push_back(getValueOrCreateConstantIndexOp(
+        builder, loc,
+        affine::makeComposedFoldedAffineApply(builder, loc, dims.getSubMap({i}),
+                                              operands)));
+  }
+  Value at = arith::ConstantIndexOp::create(builder, loc, offset);
+  return memref::ViewOp::create(
+      builder, loc, MemRefType::get(shape, elementType), bytes, at, sizes);
+}
+
+Value EntryBufferizer::toTensor(Location loc, Value memref, bool writable) {
+  auto type = cast<MemRefType>(memref.getType());
+  return bufferization::ToTensorOp::create(
+      builder, loc,
+      RankedTensorType::get(type.getShape(), type.getElementType()), memref,
+      /*restrict=*/true, writable);
+}
+
+DictionaryAttr EntryBufferizer::describe(DictionaryAttr attrs,
+                                         RankedTensorType type) {
+  NamedAttrList list(attrs);
+  list.set("hybrid.type", TypeAttr::get(type));
+  return list.getDictionary(entry.getContext());
+}
+
+LogicalResult EntryBufferizer::wrap() {
+  Block &body = entry.getBody().front();
+  Location loc = entry.getLoc();
+  auto bytes = MemRefType::get({ShapedType::kDynamic}, builder.getI8Type());
+  FunctionType oldType = entry.getFunctionType();
+  unsigned numInputs = oldType.getNumInputs(),
+           numOutputs = oldType.getNumResults();
+  auto states = llvm::to_vector(module.getOps<StateOp>());
+
+  SmallVector<Attribute> inputs, outputs;
+  SmallVector<AffineMap> inputDims, outputDims;
+  auto collect = [&](DictionaryAttr attrs, Type type,
+                     SmallVector<Attribute> &list,
+                     SmallVector<AffineMap> &maps) -> LogicalResult {
+    auto dims = attrs ? attrs.getAs<ArrayAttr>("hybrid.dims") : ArrayAttr();
+    auto tensorType = dyn_cast<RankedTensorType>(type);
+    if (!dims || !tensorType || (int64_t)dims.size() != tensorType.getRank())
+      return emitError(loc) << "every parameter and result of an entry needs "
+                               "hybrid.dims, one per dimension";
+    auto map = parseDims(loc, module, dims);
+    if (failed(map))
+      return failure();
+    maps.push_back(*map);
+    list.push_back(describe(attrs, tensorType));
+    return success();
+  };
+  for (unsigned i = 0; i < numInputs; ++i)
+    if (failed(collect(entry.getArgAttrDict(i), oldType.getInput(i), inputs,
+                       inputDims)))
+      return failure();
+  for (unsigned i = 0; i < numOutputs; ++i)
+    if (failed(collect(entry.getResultAttrDict(i), oldType.getResult(i),
+                       outputs, outputDims)))
+      return failure();
+  entry->setAttr(kInputsAttr, builder.getArrayAttr(inputs));
+  entry->setAttr(kOutputsAttr, builder.getArrayAttr(outputs));
+
+  // New parameters behind the old ones, which then go.
+  unsigned numNew = kFirstBufferParam + numInputs + numOutputs + states.size();
+  for (unsigned i = 0; i < numNew; ++i)
+    body.addArgument(bytes, loc);
+  auto param = [&](unsigned i) { return body.getArgument(numInputs + i); };
+  // Symbols are created at the very start, so anchor after them.
+  builder.setInsertionPointToStart(&body);
+  for (unsigned i = 0; i < numInputs; ++i) {
+    auto type = cast<RankedTensorType>(oldType.getInput(i));
+    Value memref = view(loc, param(kFirstBufferParam + i), 0, inputDims[i],
+                        type.getElementType());
+    Value tensor = toTensor(loc, memref, /*writable=*/false);
+    if (tensor.getType() != type)
+      tensor = tensor::CastOp::create(builder, loc, type, tensor);
+    body.getArgument(i).replaceAllUsesWith(tensor);
+  }
+  auto ret = cast<func::ReturnOp>(body.getTerminator());
+  builder.setInsertionPoint(ret);
+  for (unsigned i = 0; i < numOutputs; ++i) {
+    auto type = cast<RankedTensorType>(oldType.getResult(i));
+    Value memref = view(loc, param(kFirstBufferParam + numInputs + i), 0,
+                        outputDims[i], type.getElementType());
+    auto memrefType = cast<MemRefType>(memref.getType());
+    Value value = ret.getOperand(i);
+    auto wanted = RankedTensorType::get(memrefType.getShape(),
+                                        memrefType.getElementType());
+    if (value.getType() != wanted)
+      value = tensor::CastOp::create(builder, loc, wanted, value);
+    bufferization::MaterializeInDestinationOp::create(
+        builder, loc, Type(), value, memref, /*restrict=*/true,
+        /*writable=*/true);
+  }
+  // States.
+  llvm::DenseMap<Attribute, Value> stateBuffer;
+  for (auto [i, state] : llvm::enumerate(states))
+    stateBuffer[state.getSymNameAttr()] =
+        param(kFirstBufferParam + numInputs + numOutputs + i);
+  llvm::DenseMap<Attribute, Value> stateView;
+  auto viewState = [&](FlatSymbolRefAttr name) -> FailureOr<Value> {
+    Value &memref = stateView[name.getAttr()];
+    if (memref)
+      return memref;
+    auto state = module.lookupSymbol<StateOp>(name);
+    SmallVector<Attribute> dims;
+    for (int64_t size : cast<RankedTensorType>(state.getType()).getShape())
+      dims.push_back(ShapedType::isDynamic(size)
+                         ? Attribute(builder.getStringAttr("batch"))
+                         : builder.getI64IntegerAttr(size));
+    // The batch symbol is the one with that role.
+    if (auto symbolAttrs = module->getAttrOfType<ArrayAttr>(kSymbolsAttr))
+      for (Attribute attr : symbolAttrs) {
+        auto info = cast<DictionaryAttr>(attr);
+        if (info.getAs<StringAttr>("role").getValue() == "batch" &&
+            isa<StringAttr>(dims[0]))
+          dims[0] = info.getAs<StringAttr>("name");
+      }
+    auto map = parseDims(loc, module, builder.getArrayAttr(dims));
+    if (failed(map))
+      return failure();
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(&body);
+    memref = view(loc, stateBuffer[name.getAttr()], 0, *map,
+                  cast<RankedTensorType>(state.getType()).getElementType());
+    return memref;
+  };
+  SmallVector<WriteStateOp> writes;
+  SmallVector<ReadStateOp> reads;
+  entry.walk([&](Operation *op) {
+    if (auto read = dyn_cast<ReadStateOp>(op))
+      reads.push_back(read);
+    else if (auto write = dyn_cast<WriteStateOp>(op))
+      writes.push_back(write);
+  });
+  // One tensor per state, so that the analysis sees all its readers.
+  llvm::DenseMap<Attribute, Value> readTensor;
+  for (ReadStateOp read : reads) {
+    auto memref = viewState(read.getStateAttr());
+    if (failed(memref))
+      return failure();
+    Value &tensor = readTensor[read.getStateAttr().getAttr()];
+    if (!tensor) {
+      builder.setInsertionPointAfterValue(*memref);
+      tensor = toTensor(read.getLoc(), *memref, /*writable=*/true);
+    }
+    builder.setInsertionPoint(read);
+    Value value = tensor;
+    if (value.getType() != read.getType())
+      value = tensor::CastOp::create(builder, read.getLoc(), read.getType(),
+                                     value);
+    read.replaceAllUsesWith(value);
+    read.erase();
+  }
+  for (WriteStateOp write : writes) {
+    auto memref = viewState(write.getStateAttr());
+    if (failed(memref))
+      return failure();
+    builder.setInsertionPoint(ret);
+    auto type = cast<MemRefType>(memref->getType());
+    auto wanted =
+        RankedTensorType::get(type.getShape(), type.getElementType());
+    Value value = write.getValue();
+    if (value.getType() != wanted)
+      value = tensor::CastOp::create(builder, write.getLoc(), wanted, value);
+    bufferization::MaterializeInDestinationOp::create(
+        builder, write.getLoc(), Type(), value, *memref, /*restrict=*/true,
+        /*writable=*/true);
+    write.erase();
+  }
+  // Weights.
+  for (WeightOp weight : llvm::make_early_inc_range(body.getOps<WeightOp>())) {
+    auto type = cast<RankedTensorType>(weight.getType());
+    auto key = builder.getArrayAttr({weight.getFileAttr(),
+                                     weight.getOffsetAttr(),
+                                     weight.getLengthAttr()});
+    auto [it, isNew] = weightOffsets.insert({key, weightBytes});
+    if (isNew)
+      weightBytes = llvm::alignTo(weightBytes + weight.getLength(), 64);
+    builder.setInsertionPoint(weight);
+    SmallVector<AffineExpr> dims;
+    for (int64_t size : type.getShape())
+      dims.push_back(builder.getAffineConstantExpr(size));
+    Value memref = view(weight.getLoc(), param(kWeightsParam), it->second,
+                        AffineMap::get(0, 0, dims, builder.getContext()),
+                        type.getElementType());
+    weight.replaceAllUsesWith(
+        toTensor(weight.getLoc(), memref, /*writable=*/false));
+    weight.erase();
+  }
+
+  ret->setOperands({});
+  body.eraseArguments(0, numInputs);
+  entry.setAllArgAttrs(ArrayRef<DictionaryAttr>{});
+  entry.removeResAttrsAttr();
+  entry.removeArgAttrsAttr();
+  entry.setFunctionType(
+      builder.getFunctionType(SmallVector<Type>(numNew, bytes), {}));
+  // Symbols first: views of states were put before them.
+  for (Value value : symbols)
+    if (value)
+      value.getDefiningOp()->moveBefore(&body, body.begin());
+  return success();
+}
+
+struct BufferizeEntries : impl::BufferizeEntriesPassBase<BufferizeEntries> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    int64_t weightBytes = 0;
+    llvm::MapVector<Attribute, int64_t> weightOffsets;
+    auto entries =
+        llvm::make_filter_range(module.getOps<func::FuncOp>(),
+                                [](func::FuncOp f) { return f->hasAttr(kEntryAttr); });
+    for (func::FuncOp entry : llvm::to_vector(entries)) {
+      EntryBufferizer bufferizer(entry, module, weightBytes, weightOffsets);
+      if (failed(bufferizer.wrap()) || failed(bufferize(entry)))
+        return signalPassFailure();
+    }
+    OpBuilder builder(module.getContext());
+    SmallVector<Attribute> weights;
+    for (auto &[key, offset] : weightOffsets) {
+      auto fields = cast<ArrayAttr>(key);
+      weights.push_back(builder.getDictionaryAttr(
+          {builder.getNamedAttr("at", builder.getI64IntegerAttr(offset)),
+           builder.getNamedAttr("file", fields[0]),
+           builder.getNamedAttr("length", fields[2]),
+           builder.getNamedAttr("offset", fields[1])}));
+    }
+    numWeights += weights.size();
+    module->setAttr(kWeightsAttr, builder.getArrayAttr(weights));
+  }
+
+  LogicalResult bufferize(func::FuncOp entry);
+  void lowerCopies(func::FuncOp entry);
+  llvm::StringMap<func::FuncOp> copyKernels;
+};
+
+LogicalResult BufferizeEntries::bufferize(func::FuncOp entry) {
+  IRRewriter rewriter(entry.getContext());
+  if (failed(bufferization::eliminateEmptyTensors(rewriter, entry)))
+    return failure();
+  bufferization::OneShotBufferizationOptions options;
+  options.bufferAlignment = 64;
+  bufferization::BufferizationState state;
+  if (failed(bufferization::runOneShotBufferize(entry, options, state)))
+    return failure();
+  RewritePatternSet patterns(entry.getContext());
+  for (auto *dialect : entry.getContext()->getLoadedDialects())
+    dialect->getCanonicalizationPatterns(patterns);
+  for (RegisteredOperationName op : entry.getContext()->getRegisteredOperations())
+    if (op.getDialectNamespace() == "memref" ||
+        op.getDialectNamespace() == "affine" ||
+        op.getDialectNamespace() == "arith")
+      op.getCanonicalizationPatterns(patterns, entry.getContext());
+  if (failed(applyPatternsGreedily(entry, std::move(patterns))))
+    return failure();
+  lowerCopies(entry);
+  return success();
+}
+
+/// Copies become launches, so that they run in parallel and in order.
+void BufferizeEntries::lowerCopies(func::FuncOp entry) {
+  for (auto copy :
+       llvm::make_early_inc_range(entry.getBody().getOps<memref::CopyOp>())) {
+    ++numCopies;
+    auto from = cast<MemRefType>(copy.getSource().getType());
+    auto to = cast<MemRefType>(copy.getTarget().getType());
+    auto in = RankedTensorType::get(from.getShape(), from.getElementType());
+    auto out = RankedTensorType::get(to.getShape(), to.getElementType());
+    std::string key;
+    llvm::raw_string_ostream(key) << in << out;
+    func::FuncOp &kernel = copyKernels[key];
+    if (!kernel) {
+      auto builder = OpBuilder::atBlockEnd(getOperation().getBody());
+      Location loc = entry.getLoc();
+      kernel = func::FuncOp::create(
+          builder, loc, ("copy_" + Twine(copyKernels.size() - 1)).str(),
+          builder.getFunctionType({in, out}, {out}));
+      kernel.setPrivate();
+      kernel->setAttr(kKernelAttr, builder.getUnitAttr());
+      kernel.setArgAttr(1, kWriteOnlyAttr, builder.getUnitAttr());
+      Block *block = kernel.addEntryBlock();
+      builder.setInsertionPointToStart(block);
+      AffineMap identity = builder.getMultiDimIdentityMap(in.getRank());
+      SmallVector<utils::IteratorType> parallel(in.getRank(),
+                                                utils::IteratorType::parallel);
+      auto generic = linalg::GenericOp::create(
+          builder, loc, TypeRange{out}, ValueRange{block->getArgument(0)},
+          ValueRange{block->getArgument(1)}, ArrayRef{identity, identity},
+          parallel, [](OpBuilder &b, Location loc, ValueRange args) {
+            linalg::YieldOp::create(b, loc, args[0]);
+          });
+      func::ReturnOp::create(builder, loc, generic.getResults());
+    }
+    remark::missed(copy.getLoc(), remark::RemarkOpts::name("copy").category(
+                                      "hybrid-bufferize-entries"))
+        << "a tensor of this operation is copied";
+    OpBuilder builder(copy);
+    LaunchOp::create(builder, copy.getLoc(), TypeRange(),
+                     FlatSymbolRefAttr::get(kernel),
+                     ValueRange{copy.getSource()}, ValueRange{copy.getTarget()},
+                     ValueRange(), Value());
+    copy.erase();
+  }
+}
+
+} // namespace
+} // namespace hybrid

@@ -1,0 +1,186 @@
+//===- TileToGrid.cpp - cut a kernel's work into blocks -------------------===//
+//
+// One scf.forall over the parallel loops of the kernel's last operation. A
+// block should cost a few microseconds: enough to pay for its dispatch, small
+// enough that threads stay balanced, and its operands should stay in the L2.
+//
+//===----------------------------------------------------------------------===//
+
+#include "hybrid/Conversion/ScheduleToKernel/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/SCF/Transforms/TileUsingInterface.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/Interfaces/TilingInterface.h"
+
+using namespace mlir;
+
+namespace hybrid {
+#define GEN_PASS_DEF_TILETOGRIDPASS
+#include "hybrid/Conversion/ScheduleToKernel/Passes.h.inc"
+
+namespace {
+
+/// Elements of an elementwise block; about 10 µs of memory traffic.
+constexpr int64_t kElementsPerBlock = 8192;
+/// What a dynamic size is taken for when tiles are chosen.
+constexpr int64_t kAssumedSize = 64;
+/// Output columns and rows of a contraction's block.
+constexpr int64_t kContractionColumns = 128, kContractionRows = 64;
+/// Query rows of an attention block, value columns of a scan block, channels
+/// of a convolution block.
+constexpr int64_t kAttentionRows = 16, kScanColumns = 64, kConvChannels = 16;
+
+class TileChooser {
+public:
+  explicit TileChooser(TilingInterface op) : op(op) {
+    OpBuilder builder(op);
+    for (Range range : op.getIterationDomain(builder)) {
+      auto size = getConstantIntValue(range.size);
+      extents.push_back(size ? *size : ShapedType::kDynamic);
+    }
+    types = op.getLoopIteratorTypes();
+  }
+
+  SmallVector<int64_t> choose(linalg::LinalgOp contraction);
+
+private:
+  int64_t extent(unsigned i) const {
+    return ShapedType::isDynamic(extents[i]) ? kAssumedSize
+                                             : std::max<int64_t>(extents[i], 1);
+  }
+  SmallVector<int64_t> chooseByVolume(int64_t elements);
+  SmallVector<int64_t> chooseContraction(linalg::LinalgOp contraction);
+
+  TilingInterface op;
+  SmallVector<int64_t> extents;
+  SmallVector<utils::IteratorType> types;
+};
+
+/// Whole inner loops up to `elements`, then tiles of the loop where that is
+/// reached, then single iterations of the outer loops.
+SmallVector<int64_t> TileChooser::chooseByVolume(int64_t elements) {
+  SmallVector<int64_t> tiles(extents.size(), 0);
+  int64_t volume = 1;
+  for (unsigned i = 0; i < extents.size(); ++i)
+    if (types[i] == utils::IteratorType::reduction)
+      volume *= extent(i);
+  for (unsigned i = extents.size(); i-- > 0;) {
+    if (types[i] == utils::IteratorType::reduction)
+      continue;
+    if (volume >= elements) {
+      tiles[i] = 1;
+      continue;
+    }
+    int64_t wanted = std::max<int64_t>(1, elements / volume);
+    volume *= extent(i);
+    // A dynamic loop may be much longer than assumed.
+    if (volume > elements || ShapedType::isDynamic(extents[i]))
+      tiles[i] = wanted;
+  }
+  return tiles;
+}
+
+SmallVector<int64_t>
+TileChooser::chooseContraction(linalg::LinalgOp contraction) {
+  // `op` is the contraction or its epilogue: its last loop runs over the
+  // output's columns, the one before over the rows, others over the batch.
+  SmallVector<int64_t> tiles(extents.size(), 0);
+  SmallVector<unsigned> parallel;
+  for (unsigned i = 0; i < extents.size(); ++i)
+    if (types[i] == utils::IteratorType::parallel)
+      parallel.push_back(i);
+  for (auto [n, i] : llvm::enumerate(llvm::reverse(parallel)))
+    tiles[i] = n == 0 ? kContractionColumns : n == 1 ? kContractionRows : 1;
+  return tiles;
+}
+
+SmallVector<int64_t> TileChooser::choose(linalg::LinalgOp contraction) {
+  if (isa<AttentionOp>(op))
+    return {1, 1, kAttentionRows};
+  if (isa<ScanOp>(op))
+    return {1, 1, kScanColumns};
+  if (isa<CausalConvOp>(op))
+    return {1, kConvChannels};
+  if (isa<CumSumOp>(op))
+    return SmallVector<int64_t>(extents.size(), 1);
+  if (isa<NormOp, GatedNormOp>(op)) {
+    // Rows: the loops stop before the normalised dimensions.
+    SmallVector<int64_t> tiles(extents.size(), 1);
+    if (!tiles.empty())
+      tiles.back() = 4;
+    return tiles;
+  }
+  if (isa<RopeOp, CacheAppendOp>(op))
+    return {1, 1, 64};
+  if (contraction)
+    return chooseContraction(contraction);
+  return chooseByVolume(kElementsPerBlock);
+}
+
+bool isContraction(linalg::LinalgOp op) {
+  return op.getNumReductionLoops() > 0 && op.getNumDpsInputs() == 2;
+}
+
+struct TileToGrid : impl::TileToGridPassBase<TileToGrid> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    func::FuncOp kernel = getOperation();
+    if (!kernel->hasAttr(kKernelAttr))
+      return;
+    // The last operation is the one whose result is stored.
+    TilingInterface root;
+    linalg::LinalgOp contraction;
+    for (Operation &op : kernel.getBody().front()) {
+      if (auto tileable = dyn_cast<TilingInterface>(op);
+          tileable && isa<DestinationStyleOpInterface>(op))
+        root = tileable;
+      if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+          linalgOp && isContraction(linalgOp))
+        contraction = linalgOp;
+      // Loops keep their order.
+      if (isa<scf::ForOp>(op))
+        return;
+    }
+    if (!root)
+      return;
+    SmallVector<int64_t> tiles = tileSizes.empty()
+                                     ? TileChooser(root).choose(contraction)
+                                     : SmallVector<int64_t>(tileSizes.begin(), tileSizes.end());
+    if (llvm::all_of(tiles, [](int64_t t) { return t == 0; }))
+      return;
+    if (failed(tile(root, tiles)))
+      return signalPassFailure();
+    ++numTiled;
+  }
+
+  LogicalResult tile(TilingInterface root, ArrayRef<int64_t> tiles);
+};
+
+LogicalResult TileToGrid::tile(TilingInterface root, ArrayRef<int64_t> tiles) {
+  IRRewriter rewriter(root);
+  scf::SCFTileAndFuseOptions options;
+  options.tilingOptions.setLoopType(scf::SCFTilingOptions::LoopType::ForallOp);
+  options.tilingOptions.setTileSizes(
+      getAsIndexOpFoldResult(rewriter.getContext(), tiles));
+  auto result =
+      scf::tileConsumerAndFuseProducersUsingSCF(rewriter, root, options);
+  if (failed(result))
+    return root->emitError("this operation cannot be cut into tiles");
+  for (auto [from, to] : result->replacements)
+    rewriter.replaceAllUsesWith(from, to);
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  llvm::interleaveComma(tiles, os);
+  remark::passed(root.getLoc(), remark::RemarkOpts::name("grid").category(
+                                    "hybrid-tile-to-grid"))
+      << "blocks of [" << text << "]";
+  if (isOpTriviallyDead(root))
+    rewriter.eraseOp(root);
+  return success();
+}
+
+} // namespace
+} // namespace hybrid

@@ -1,0 +1,457 @@
+//===- VectorizeContractions.cpp - register-blocked matrix products -------===//
+//
+// Outer-product form: a block of R rows × C vectors of the output stays in
+// registers while the reduction runs; per step one row of the right operand is
+// loaded and R scalars of the left one are broadcast (the micro-kernel of
+// Goto and van de Geijn, "Anatomy of high-performance matrix multiplication").
+// Dot form: for operands that are both contiguous along the reduction.
+//
+//===----------------------------------------------------------------------===//
+
+#include "hybrid/Conversion/ScheduleToKernel/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/Remarks.h"
+
+using namespace mlir;
+
+namespace hybrid {
+#define GEN_PASS_DEF_VECTORIZECONTRACTIONSPASS
+#include "hybrid/Conversion/ScheduleToKernel/Passes.h.inc"
+
+namespace {
+
+/// The multiplied input behind a possible extension.
+BlockArgument getFactor(Value value) {
+  if (auto ext = value.getDefiningOp<arith::ExtFOp>())
+    value = ext.getIn();
+  return dyn_cast<BlockArgument>(value);
+}
+
+/// c + ext(a)·ext(b) in floating point.
+bool isMultiplyAdd(linalg::GenericOp op) {
+  Block &body = *op.getBody();
+  auto add =
+      body.getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  if (!add)
+    return false;
+  Value acc = body.getArgument(2);
+  Value product = add.getLhs() == acc   ? add.getRhs()
+                  : add.getRhs() == acc ? add.getLhs()
+                                        : Value();
+  auto mul = product ? product.getDefiningOp<arith::MulFOp>() : arith::MulFOp();
+  if (!mul)
+    return false;
+  BlockArgument a = getFactor(mul.getLhs()), b = getFactor(mul.getRhs());
+  return a && b && a.getArgNumber() + b.getArgNumber() == 1 &&
+         a != b;
+}
+
+bool isContiguousAlong(OpOperand *operand, AffineMap map, unsigned loop) {
+  auto type = dyn_cast<MemRefType>(operand->get().getType());
+  if (!type || map.getNumResults() == 0)
+    return false;
+  auto last = dyn_cast<AffineDimExpr>(map.getResults().back());
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  return last && last.getPosition() == loop &&
+         succeeded(type.getStridesAndOffset(strides, offset)) &&
+         strides.back() == 1;
+}
+
+bool uses(AffineMap map, unsigned loop) { return map.isFunctionOfDim(loop); }
+
+/// Emits one contraction; `left` is broadcast, `right` read as vectors.
+class ContractionEmitter {
+public:
+  ContractionEmitter(linalg::GenericOp op, unsigned vectorBits)
+      : op(op), b(op.getLoc(), op),
+        compute(cast<FloatType>(
+            cast<MemRefType>(op.getDpsInits()[0].getType()).getElementType())),
+        lanes(vectorBits / compute.getWidth()), wide(vectorBits >= 512) {}
+
+  /// False if neither form applies.
+  bool emit();
+
+private:
+  bool emitOuter();
+  bool emitDots();
+
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(b, value);
+  }
+  Value extent(unsigned loop);
+  bool setSides(OpOperand *newLeft, OpOperand *newRight) {
+    left = newLeft;
+    right = newRight;
+    return true;
+  }
+  AffineMap map(OpOperand *operand) {
+    return op.getMatchingIndexingMap(operand);
+  }
+  OpOperand *output() { return op.getDpsInitOperand(0); }
+  SmallVector<Value> at(OpOperand *operand) {
+    SmallVector<Value> result;
+    for (AffineExpr expr : map(operand).getResults())
+      result.push_back(ivs[cast<AffineDimExpr>(expr).getPosition()]);
+    return result;
+  }
+  VectorType vector(Type element) { return VectorType::get({lanes}, element); }
+  Value loadVector(OpOperand *operand, Value mask);
+  Value loadScalar(OpOperand *operand);
+  Value extend(Value value, Type type) {
+    return value.getType() == type
+               ? value
+               : arith::ExtFOp::create(b, type, value).getResult();
+  }
+  void loopOver(ArrayRef<unsigned> loops, function_ref<void()> body);
+  SmallVector<Value> reduceOver(ArrayRef<unsigned> loops, ValueRange init,
+                                function_ref<SmallVector<Value>(ValueRange)>);
+  void forLoop(Value low, Value high, int64_t step,
+               function_ref<void(Value)> body);
+  void emitBlock(int64_t rows, int64_t columns, Value mask);
+  void emitRows(int64_t columns, Value mask);
+
+  linalg::GenericOp op;
+  ImplicitLocOpBuilder b;
+  FloatType compute;
+  int64_t lanes;
+  bool wide;
+  OpOperand *left = nullptr, *right = nullptr;
+  /// One value per loop of `op`.
+  SmallVector<Value> ivs;
+  SmallVector<unsigned> reductions;
+  /// The loops over columns and rows; rows is -1 if there are none.
+  int64_t column = -1, row = -1;
+  Value rowIv, columnIv;
+};
+
+Value ContractionEmitter::extent(unsigned loop) {
+  for (OpOperand &operand : op->getOpOperands())
+    for (auto [i, expr] : llvm::enumerate(map(&operand).getResults()))
+      if (expr == b.getAffineDimExpr(loop)) {
+        auto type = cast<MemRefType>(operand.get().getType());
+        return type.isDynamicDim(i)
+                   ? memref::DimOp::create(b, operand.get(), i).getResult()
+                   : index(type.getDimSize(i));
+      }
+  llvm_unreachable("every loop indexes an operand");
+}
+
+void ContractionEmitter::forLoop(Value low, Value high, int64_t step,
+                                 function_ref<void(Value)> body) {
+  auto loop = scf::ForOp::create(b, low, high, index(step));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  body(loop.getInductionVar());
+}
+
+void ContractionEmitter::loopOver(ArrayRef<unsigned> loops,
+                                  function_ref<void()> body) {
+  if (loops.empty())
+    return body();
+  forLoop(index(0), extent(loops.front()), 1, [&](Value iv) {
+    ivs[loops.front()] = iv;
+    loopOver(loops.drop_front(), body);
+  });
+}
+
+SmallVector<Value> ContractionEmitter::reduceOver(
+    ArrayRef<unsigned> loops, ValueRange init,
+    function_ref<SmallVector<Value>(ValueRange)> body) {
+  if (loops.empty())
+    return body(init);
+  auto loop = scf::ForOp::create(b, index(0), extent(loops.front()), index(1),
+                                 init);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  ivs[loops.front()] = loop.getInductionVar();
+  SmallVector<Value> next =
+      reduceOver(loops.drop_front(), loop.getRegionIterArgs(), body);
+  scf::YieldOp::create(b, next);
+  return llvm::to_vector_of<Value>(loop.getResults());
+}
+
+Value ContractionEmitter::loadVector(OpOperand *operand, Value mask) {
+  Type element = cast<MemRefType>(operand->get().getType()).getElementType();
+  VectorType type = vector(element);
+  Value value;
+  if (mask) {
+    Value zero = arith::ConstantOp::create(b, b.getZeroAttr(type));
+    value = vector::MaskedLoadOp::create(b, type, operand->get(), at(operand),
+                                         mask, zero);
+  } else {
+    value = vector::LoadOp::create(b, type, operand->get(), at(operand));
+  }
+  return extend(value, vector(compute));
+}
+
+Value ContractionEmitter::loadScalar(OpOperand *operand) {
+  return extend(memref::LoadOp::create(b, operand->get(), at(operand)),
+                compute);
+}
+
+/// rows × columns vectors of the output from (rowIv, columnIv) on; `mask`
+/// covers the lanes of a last, incomplete vector.
+void ContractionEmitter::emitBlock(int64_t rows, int64_t columns, Value mask) {
+  auto moveTo = [&](int64_t r, int64_t c) {
+    if (row >= 0)
+      ivs[row] = arith::AddIOp::create(b, rowIv, index(r));
+    ivs[column] = arith::AddIOp::create(b, columnIv, index(c * lanes));
+  };
+  SmallVector<Value> init;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c) {
+      moveTo(r, c);
+      init.push_back(loadVector(output(), mask));
+    }
+  SmallVector<Value> sums = reduceOver(
+      reductions, init, [&](ValueRange carried) -> SmallVector<Value> {
+        SmallVector<Value> columnsOfRight, next;
+        for (int64_t c = 0; c < columns; ++c) {
+          moveTo(0, c);
+          columnsOfRight.push_back(loadVector(right, mask));
+        }
+        for (int64_t r = 0; r < rows; ++r) {
+          moveTo(r, 0);
+          Value factor = vector::BroadcastOp::create(b, vector(compute),
+                                                     loadScalar(left));
+          for (int64_t c = 0; c < columns; ++c)
+            next.push_back(vector::FMAOp::create(b, factor, columnsOfRight[c],
+                                                 carried[r * columns + c]));
+        }
+        return next;
+      });
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c) {
+      moveTo(r, c);
+      Value value = sums[r * columns + c];
+      if (mask)
+        vector::MaskedStoreOp::create(b, output()->get(), at(output()), mask,
+                                      value);
+      else
+        vector::StoreOp::create(b, value, output()->get(), at(output()));
+    }
+}
+
+/// All rows for `columns` vectors at columnIv: full blocks, then single rows.
+void ContractionEmitter::emitRows(int64_t columns, Value mask) {
+  if (row < 0)
+    return emitBlock(1, columns, mask);
+  Value total = extent(row);
+  int64_t block = wide ? 6 : 4;
+  if (auto known = getConstantIntValue(total))
+    block = std::min(block, std::max<int64_t>(*known, 1));
+  Value full = arith::SubIOp::create(
+      b, total, arith::RemUIOp::create(b, total, index(block)));
+  if (block > 1)
+    forLoop(index(0), full, block, [&](Value iv) {
+      rowIv = iv;
+      emitBlock(block, columns, mask);
+    });
+  else
+    full = index(0);
+  forLoop(full, total, 1, [&](Value iv) {
+    rowIv = iv;
+    emitBlock(1, columns, mask);
+  });
+}
+
+bool ContractionEmitter::emitOuter() {
+  AffineMap outMap = map(output());
+  if (outMap.getNumResults() == 0)
+    return false;
+  auto last = dyn_cast<AffineDimExpr>(outMap.getResults().back());
+  if (!last || !isContiguousAlong(output(), outMap, last.getPosition()))
+    return false;
+  column = last.getPosition();
+  OpOperand *inputs[] = {op.getDpsInputOperand(0), op.getDpsInputOperand(1)};
+  bool found = false;
+  for (int i : {1, 0})
+    if (!found && isContiguousAlong(inputs[i], map(inputs[i]), column) &&
+        !uses(map(inputs[1 - i]), column))
+      found = setSides(inputs[1 - i], inputs[i]);
+  if (!found)
+    return false;
+  // Rows: the innermost output loop that only the left operand depends on.
+  SmallVector<unsigned> outer;
+  for (AffineExpr expr : llvm::reverse(outMap.getResults().drop_back())) {
+    unsigned loop = cast<AffineDimExpr>(expr).getPosition();
+    if (row < 0 && uses(map(left), loop) && !uses(map(right), loop))
+      row = loop;
+    else
+      outer.insert(outer.begin(), loop);
+  }
+  int64_t unroll = wide ? 4 : 3;
+  // A single row needs more independent sums to hide the FMA's latency.
+  if (row < 0 || matchPattern(extent(row), m_One()))
+    unroll = 8;
+  loopOver(outer, [&] {
+    Value total = extent(column);
+    auto roundDown = [&](int64_t step) -> Value {
+      return arith::SubIOp::create(
+          b, total, arith::RemUIOp::create(b, total, index(step)));
+    };
+    Value wideEnd = roundDown(unroll * lanes), vectorEnd = roundDown(lanes);
+    auto known = getConstantIntValue(total);
+    if (!known || *known >= unroll * lanes)
+      forLoop(index(0), wideEnd, unroll * lanes, [&](Value iv) {
+        columnIv = iv;
+        emitRows(unroll, Value());
+      });
+    if (!known || *known % (unroll * lanes) >= lanes)
+      forLoop(wideEnd, vectorEnd, lanes, [&](Value iv) {
+        columnIv = iv;
+        emitRows(1, Value());
+      });
+    if (!known || *known % lanes != 0)
+      forLoop(vectorEnd, total, lanes, [&](Value iv) {
+        columnIv = iv;
+        Value mask = vector::CreateMaskOp::create(
+            b, VectorType::get({lanes}, b.getI1Type()),
+            ValueRange{arith::SubIOp::create(b, total, iv)});
+        emitRows(1, mask);
+      });
+  });
+  return true;
+}
+
+bool ContractionEmitter::emitDots() {
+  unsigned inner = reductions.back();
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (!isContiguousAlong(input, map(input), inner))
+      return false;
+  setSides(op.getDpsInputOperand(0), op.getDpsInputOperand(1));
+  SmallVector<unsigned> outer;
+  for (AffineExpr expr : map(output()).getResults())
+    outer.push_back(cast<AffineDimExpr>(expr).getPosition());
+  // The last output loop is unrolled if it selects rows of the right operand.
+  constexpr int64_t kUnroll = 4;
+  int64_t unrolled = -1;
+  if (!outer.empty() && uses(map(right), outer.back()) &&
+      !uses(map(left), outer.back()))
+    unrolled = outer.pop_back_val();
+  auto emitDot = [&](int64_t count) {
+    SmallVector<Value> init(
+        count, arith::ConstantOp::create(b, b.getZeroAttr(vector(compute))));
+    Value first = unrolled >= 0 ? ivs[unrolled] : Value();
+    auto select = [&](int64_t i) {
+      if (unrolled >= 0)
+        ivs[unrolled] = arith::AddIOp::create(b, first, index(i));
+    };
+    ArrayRef<unsigned> outerReductions = ArrayRef(reductions).drop_back();
+    SmallVector<Value> sums = reduceOver(
+        outerReductions, init, [&](ValueRange carried) -> SmallVector<Value> {
+          Value total = extent(inner);
+          Value full = arith::SubIOp::create(
+              b, total, arith::RemUIOp::create(b, total, index(lanes)));
+          auto accumulate = [&](Value iv, ValueRange sums, Value mask) {
+            SmallVector<Value> next;
+            ivs[inner] = iv;
+            Value a = loadVector(left, mask);
+            for (int64_t i = 0; i < count; ++i) {
+              select(i);
+              next.push_back(vector::FMAOp::create(
+                  b, a, loadVector(right, mask), sums[i]));
+            }
+            return next;
+          };
+          auto loop = scf::ForOp::create(b, index(0), full, index(lanes),
+                                         carried);
+          {
+            OpBuilder::InsertionGuard guard(b);
+            b.setInsertionPointToStart(loop.getBody());
+            scf::YieldOp::create(
+                b, accumulate(loop.getInductionVar(),
+                              loop.getRegionIterArgs(), Value()));
+          }
+          auto known = getConstantIntValue(total);
+          if (known && *known % lanes == 0)
+            return llvm::to_vector_of<Value>(loop.getResults());
+          Value mask = vector::CreateMaskOp::create(
+              b, VectorType::get({lanes}, b.getI1Type()),
+              ValueRange{arith::SubIOp::create(b, total, full)});
+          return accumulate(full, loop.getResults(), mask);
+        });
+    for (int64_t i = 0; i < count; ++i) {
+      select(i);
+      Value old = loadScalar(output());
+      auto sum = vector::ReductionOp::create(
+          b, vector::CombiningKind::ADD, sums[i], old,
+          arith::FastMathFlags::reassoc);
+      memref::StoreOp::create(b, sum, output()->get(), at(output()));
+    }
+  };
+  loopOver(outer, [&] {
+    if (unrolled < 0)
+      return emitDot(1);
+    Value total = extent(unrolled);
+    Value full = arith::SubIOp::create(
+        b, total, arith::RemUIOp::create(b, total, index(kUnroll)));
+    forLoop(index(0), full, kUnroll, [&](Value iv) {
+      ivs[unrolled] = iv;
+      emitDot(kUnroll);
+    });
+    forLoop(full, total, 1, [&](Value iv) {
+      ivs[unrolled] = iv;
+      emitDot(1);
+    });
+  });
+  return true;
+}
+
+bool ContractionEmitter::emit() {
+  ivs.resize(op.getNumLoops());
+  for (auto [i, type] : llvm::enumerate(op.getIteratorTypesArray()))
+    if (type == utils::IteratorType::reduction)
+      reductions.push_back(i);
+  return emitOuter() || emitDots();
+}
+
+bool isCandidate(linalg::GenericOp op) {
+  if (!op.hasPureBufferSemantics() || op.getNumDpsInputs() != 2 ||
+      op.getNumDpsInits() != 1 || op.getNumReductionLoops() == 0)
+    return false;
+  auto type = cast<MemRefType>(op.getDpsInits()[0].getType());
+  if (!type.getElementType().isF32() && !type.getElementType().isF64())
+    return false;
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (!isa<MemRefType>(input->get().getType()))
+      return false;
+  return llvm::all_of(op.getIndexingMapsArray(),
+                      [](AffineMap map) {
+                        return map.isProjectedPermutation();
+                      }) &&
+         isMultiplyAdd(op);
+}
+
+struct VectorizeContractions
+    : impl::VectorizeContractionsPassBase<VectorizeContractions> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    SmallVector<linalg::GenericOp> candidates;
+    getOperation().walk([&](linalg::GenericOp op) {
+      if (isCandidate(op))
+        candidates.push_back(op);
+    });
+    for (linalg::GenericOp op : candidates) {
+      auto options = remark::RemarkOpts::name("vector").category(
+          "hybrid-vectorize-contractions");
+      if (!ContractionEmitter(op, vectorBits).emit()) {
+        ++numScalar;
+        remark::missed(op.getLoc(), options)
+            << "no operand is contiguous along the columns, nor both along "
+               "the reduction";
+        continue;
+      }
+      ++numVectorized;
+      remark::passed(op.getLoc(), options) << "contraction in vector form";
+      op.erase();
+    }
+  }
+};
+
+} // namespace
+} // namespace hybrid

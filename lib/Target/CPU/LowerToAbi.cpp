@@ -1,0 +1,356 @@
+//===- LowerToAbi.cpp - signatures of the runtime's ABI -------------------===//
+//
+// Field offsets here mirror include/hybrid/Runtime/ABI.h; the static_asserts
+// hold them together.
+//
+//===----------------------------------------------------------------------===//
+
+#include "hybrid/Runtime/ABI.h"
+#include "hybrid/Target/CPU/Passes.h"
+#include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+#include <cstddef>
+
+using namespace mlir;
+
+namespace hybrid {
+#define GEN_PASS_DEF_LOWERTOABIPASS
+#include "hybrid/Target/CPU/Passes.h.inc"
+
+namespace {
+
+static_assert(offsetof(HybridContext, launch) == 0);
+static_assert(offsetof(HybridCall, arena) == 0);
+static_assert(offsetof(HybridCall, weights) == 8);
+static_assert(offsetof(HybridCall, dims) == 16);
+static_assert(offsetof(HybridCall, inputs) == 24);
+static_assert(offsetof(HybridCall, outputs) == 32);
+static_assert(offsetof(HybridCall, states) == 40);
+
+class Emitter : public ImplicitLocOpBuilder {
+public:
+  Emitter(Location loc, OpBuilder builder, const LLVMTypeConverter &types)
+      : ImplicitLocOpBuilder(loc, builder), types(types),
+        ptr(LLVM::LLVMPointerType::get(builder.getContext())) {}
+
+  Value constant(int64_t value) {
+    return LLVM::ConstantOp::create(*this, getI64Type(),
+                                    getI64IntegerAttr(value));
+  }
+  /// *(type *)(base + 8 · slot)
+  Value loadSlot(Type type, Value base, int64_t slot) {
+    return LLVM::LoadOp::create(*this, type, address(base, slot));
+  }
+  void storeSlot(Value value, Value base, int64_t slot) {
+    LLVM::StoreOp::create(*this, value, address(base, slot));
+  }
+  Value address(Value base, int64_t slot) {
+    return LLVM::GEPOp::create(*this, ptr, getI64Type(), base,
+                               ArrayRef<LLVM::GEPArg>{(int32_t)slot});
+  }
+  Value toIndex(Value i64) {
+    return arith::IndexCastOp::create(*this, getIndexType(), i64);
+  }
+  Value toI64(Value value) {
+    return value.getType().isIndex()
+               ? arith::IndexCastOp::create(*this, getI64Type(), value)
+                     .getResult()
+               : value;
+  }
+  Value cast(Type type, Value value) {
+    return UnrealizedConversionCastOp::create(*this, type, value).getResult(0);
+  }
+
+  const LLVMTypeConverter &types;
+  LLVM::LLVMPointerType ptr;
+};
+
+/// Which 64-bit slots a memref contributes to a launch's arguments.
+struct MemRefSlots {
+  explicit MemRefSlots(MemRefType type) : type(type) {
+    if (failed(type.getStridesAndOffset(strides, offset)))
+      llvm_unreachable("operands of launches are strided");
+    identity = type.getLayout().isIdentity();
+  }
+  bool passesOffset() const {
+    return !identity && ShapedType::isDynamic(offset);
+  }
+  bool passesStride(unsigned i) const {
+    return !identity && ShapedType::isDynamic(strides[i]);
+  }
+
+  MemRefType type;
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  bool identity;
+};
+
+struct LowerToAbi : impl::LowerToAbiPassBase<LowerToAbi> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    LLVMTypeConverter types(&getContext());
+    unsigned nextKernel = 0;
+    for (auto func : llvm::to_vector(module.getOps<func::FuncOp>()))
+      if (func->hasAttr(kKernelAttr)) {
+        kernelIndex[func.getSymNameAttr()] = nextKernel++;
+        lowerKernel(func, types);
+      }
+    for (auto func : llvm::to_vector(module.getOps<func::FuncOp>()))
+      if (func->hasAttr(kEntryAttr) &&
+          (failed(emitShapes(func, types)) || failed(lowerEntry(func, types))))
+        return signalPassFailure();
+    for (auto state : llvm::make_early_inc_range(module.getOps<StateOp>()))
+      state.erase();
+  }
+
+  void lowerKernel(func::FuncOp kernel, const LLVMTypeConverter &types);
+  LogicalResult lowerEntry(func::FuncOp entry, const LLVMTypeConverter &types);
+  LogicalResult emitShapes(func::FuncOp entry, const LLVMTypeConverter &types);
+  void lowerLaunch(Emitter &b, LaunchOp launch, Value context, Value slots);
+
+  llvm::DenseMap<StringAttr, unsigned> kernelIndex;
+};
+
+/// The body gets one parameter per slot, so that pointers can be marked
+/// noalias; the wrapper with the ABI's signature calls it and is inlined into.
+void LowerToAbi::lowerKernel(func::FuncOp kernel,
+                             const LLVMTypeConverter &types) {
+  Location loc = kernel.getLoc();
+  StringAttr name = kernel.getSymNameAttr();
+  Block &body = kernel.getBody().front();
+  OpBuilder builder(kernel);
+  Emitter b(loc, OpBuilder::atBlockBegin(&body), types);
+  SmallVector<Type> params;
+  SmallVector<bool> isPointer;
+  auto addParam = [&](Type type) -> Value {
+    params.push_back(type);
+    isPointer.push_back(type == b.ptr);
+    return body.addArgument(type, loc);
+  };
+  SmallVector<BlockArgument> old(body.getArguments());
+  for (BlockArgument arg : old) {
+    if (arg.getType().isIndex()) {
+      arg.replaceAllUsesWith(b.toIndex(addParam(b.getI64Type())));
+      continue;
+    }
+    MemRefSlots slots(llvm::cast<MemRefType>(arg.getType()));
+    Value pointer = addParam(b.ptr);
+    MemRefType type = slots.type;
+    auto descriptor = MemRefDescriptor::poison(b, loc, types.convertType(type));
+    descriptor.setAllocatedPtr(b, loc, pointer);
+    descriptor.setAlignedPtr(b, loc, pointer);
+    SmallVector<Value> sizes;
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      sizes.push_back(type.isDynamicDim(i) ? addParam(b.getI64Type())
+                                           : b.constant(type.getDimSize(i)));
+    descriptor.setOffset(b, loc,
+                         slots.passesOffset() ? addParam(b.getI64Type())
+                         : slots.identity     ? b.constant(0)
+                                              : b.constant(slots.offset));
+    SmallVector<Value> strides(type.getRank());
+    for (int64_t i = type.getRank(); i-- > 0;) {
+      if (!ShapedType::isDynamic(slots.strides[i]))
+        strides[i] = b.constant(slots.strides[i]);
+      else if (slots.identity)
+        strides[i] = LLVM::MulOp::create(b, strides[i + 1], sizes[i + 1]);
+    }
+    for (int64_t i = 0; i < type.getRank(); ++i) {
+      if (slots.passesStride(i))
+        strides[i] = addParam(b.getI64Type());
+      descriptor.setSize(b, loc, i, sizes[i]);
+      descriptor.setStride(b, loc, i, strides[i]);
+    }
+    arg.replaceAllUsesWith(b.cast(type, descriptor));
+  }
+  body.eraseArguments(0, old.size());
+  kernel.setName((name.getValue() + ".body").str());
+  kernel->removeAttr(kKernelAttr);
+  kernel.setFunctionType(builder.getFunctionType(params, {}));
+  kernel.removeArgAttrsAttr();
+  for (auto [i, pointer] : llvm::enumerate(isPointer))
+    if (pointer)
+      kernel.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
+                        builder.getUnitAttr());
+  kernel->setAttr("passthrough",
+                  builder.getStrArrayAttr({"alwaysinline", "nounwind"}));
+
+  auto wrapper = func::FuncOp::create(
+      builder, loc, name,
+      builder.getFunctionType({b.ptr, builder.getI64Type()}, {}));
+  wrapper->setAttr("passthrough", builder.getStrArrayAttr({"nounwind"}));
+  Block *entry = wrapper.addEntryBlock();
+  Emitter w(loc, OpBuilder::atBlockBegin(entry), types);
+  SmallVector<Value> operands;
+  for (auto [i, type] : llvm::enumerate(ArrayRef(params).drop_back()))
+    operands.push_back(w.loadSlot(type, entry->getArgument(0), i));
+  operands.push_back(entry->getArgument(1));
+  func::CallOp::create(w, kernel, operands);
+  func::ReturnOp::create(w);
+}
+
+void LowerToAbi::lowerLaunch(Emitter &b, LaunchOp launch, Value context,
+                             Value slots) {
+  int64_t next = 0;
+  auto push = [&](Value value) { b.storeSlot(value, slots, next++); };
+  SmallVector<Value> operands(launch.getInputs());
+  llvm::append_range(operands, launch.getInits());
+  for (Value operand : operands) {
+    auto type = llvm::cast<MemRefType>(operand.getType());
+    MemRefSlots layout(type);
+    MemRefDescriptor descriptor(b.cast(b.types.convertType(type), operand));
+    push(descriptor.alignedPtr(b, b.getLoc()));
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (type.isDynamicDim(i))
+        push(descriptor.size(b, b.getLoc(), i));
+    if (layout.passesOffset())
+      push(descriptor.offset(b, b.getLoc()));
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (layout.passesStride(i))
+        push(descriptor.stride(b, b.getLoc(), i));
+  }
+  for (Value size : launch.getSizes())
+    push(b.toI64(size));
+  numSlots += next;
+  Value function = LLVM::AddressOfOp::create(b, b.ptr, launch.getKernel());
+  Value index =
+      b.constant(kernelIndex.lookup(launch.getKernelAttr().getAttr()));
+  Value callee = b.loadSlot(b.ptr, context, 0);
+  auto type = LLVM::LLVMFunctionType::get(
+      LLVM::LLVMVoidType::get(b.getContext()),
+      {b.ptr, b.ptr, b.getI64Type(), b.getI64Type(), b.ptr, b.getI64Type()});
+  LLVM::CallOp::create(b, type,
+                       ValueRange{callee, context, function, index,
+                                  b.toI64(launch.getGrid()), slots,
+                                  b.constant(next)});
+}
+
+int64_t countSlots(LaunchOp launch) {
+  int64_t count = launch.getSizes().size();
+  for (Value operand : launch->getOperands())
+    if (auto type = dyn_cast<MemRefType>(operand.getType()))
+      count += 2 + 2 * type.getRank();
+  return count;
+}
+
+LogicalResult LowerToAbi::lowerEntry(func::FuncOp entry,
+                                     const LLVMTypeConverter &types) {
+  ModuleOp module = getOperation();
+  Block &body = entry.getBody().front();
+  Location loc = entry.getLoc();
+  unsigned numOld = body.getNumArguments();
+  unsigned numInputs =
+      entry->getAttrOfType<ArrayAttr>(kInputsAttr).size();
+  unsigned numOutputs =
+      entry->getAttrOfType<ArrayAttr>(kOutputsAttr).size();
+  Emitter b(loc, OpBuilder::atBlockBegin(&body), types);
+  Value context = body.addArgument(b.ptr, loc);
+  Value call = body.addArgument(b.ptr, loc);
+
+  int64_t maxSlots = 1;
+  SmallVector<LaunchOp> launches(body.getOps<LaunchOp>());
+  for (LaunchOp launch : launches)
+    maxSlots = std::max(maxSlots, countSlots(launch));
+  Value slots = LLVM::AllocaOp::create(b, b.ptr, b.getI64Type(),
+                                       b.constant(maxSlots));
+  Value dims = b.loadSlot(b.ptr, call, 2);
+  // A byte buffer needs no size: views carry their own.
+  auto wrap = [&](Value pointer, Type type) {
+    auto descriptor = MemRefDescriptor::poison(b, loc, types.convertType(type));
+    descriptor.setAllocatedPtr(b, loc, pointer);
+    descriptor.setAlignedPtr(b, loc, pointer);
+    descriptor.setConstantOffset(b, loc, 0);
+    descriptor.setSize(b, loc, 0, b.constant(INT64_MAX));
+    descriptor.setConstantStride(b, loc, 0, 1);
+    return b.cast(type, descriptor);
+  };
+  for (unsigned i = 0; i < numOld; ++i) {
+    BlockArgument arg = body.getArgument(i);
+    if (arg.use_empty())
+      continue;
+    Value pointer;
+    if (i == kArenaParam || i == kWeightsParam) {
+      pointer = b.loadSlot(b.ptr, call, i == kArenaParam ? 0 : 1);
+    } else {
+      unsigned n = i - kFirstBufferParam;
+      int64_t table = 3;
+      if (n >= numInputs) {
+        n -= numInputs;
+        table = 4;
+        if (n >= numOutputs) {
+          n -= numOutputs;
+          table = 5;
+        }
+      }
+      pointer = b.loadSlot(b.ptr, b.loadSlot(b.ptr, call, table), n);
+    }
+    arg.replaceAllUsesWith(wrap(pointer, arg.getType()));
+  }
+  llvm::DenseMap<Attribute, int64_t> symbolIndex;
+  if (auto symbols = module->getAttrOfType<ArrayAttr>(kSymbolsAttr))
+    for (auto [i, symbol] : llvm::enumerate(symbols))
+      symbolIndex[llvm::cast<DictionaryAttr>(symbol).getAs<StringAttr>("name")] =
+          i;
+  for (DimOp dim : llvm::make_early_inc_range(body.getOps<DimOp>())) {
+    auto it = symbolIndex.find(dim.getNameAttr());
+    if (it == symbolIndex.end())
+      return dim.emitError("symbol is not in the module's hybrid.symbols");
+    b.setInsertionPoint(dim);
+    dim.replaceAllUsesWith(
+        b.toIndex(b.loadSlot(b.getI64Type(), dims, it->second)));
+    dim.erase();
+  }
+  for (LaunchOp launch : launches) {
+    b.setInsertionPoint(launch);
+    lowerLaunch(b, launch, context, slots);
+    launch.erase();
+  }
+  body.eraseArguments(0, numOld);
+  entry.setFunctionType(b.getFunctionType({b.ptr, b.ptr}, {}));
+  entry.setName(("hybrid_" + entry.getName()).str());
+  entry.setPublic();
+  for (StringRef attr : {kEntryAttr, kInputsAttr, kOutputsAttr})
+    entry->removeAttr(attr);
+  return success();
+}
+
+LogicalResult LowerToAbi::emitShapes(func::FuncOp entry,
+                                     const LLVMTypeConverter &types) {
+  OpBuilder builder(entry);
+  Emitter outer(entry.getLoc(), builder, types);
+  auto func = func::FuncOp::create(
+      builder, entry.getLoc(),
+      ("hybrid_" + entry.getName() + "_shapes").str(),
+      builder.getFunctionType({outer.ptr, outer.ptr}, {}));
+  Block *body = func.addEntryBlock();
+  Emitter b(entry.getLoc(), OpBuilder::atBlockBegin(body), types);
+  int64_t next = 0;
+  for (StringRef attr : {kInputsAttr, kOutputsAttr})
+    for (Attribute description : entry->getAttrOfType<ArrayAttr>(attr)) {
+      auto map = parseDims(
+          entry.getLoc(), getOperation(),
+          llvm::cast<DictionaryAttr>(description).getAs<ArrayAttr>(
+              "hybrid.dims"));
+      if (failed(map))
+        return failure();
+      SmallVector<OpFoldResult> symbols;
+      for (unsigned i = 0; i < map->getNumSymbols(); ++i)
+        symbols.push_back(
+            b.toIndex(b.loadSlot(b.getI64Type(), body->getArgument(0), i)));
+      for (unsigned i = 0; i < map->getNumResults(); ++i) {
+        Value size = getValueOrCreateConstantIndexOp(
+            b, b.getLoc(),
+            affine::makeComposedFoldedAffineApply(
+                b, b.getLoc(), map->getSubMap({i}), symbols));
+        b.storeSlot(b.toI64(size), body->getArgument(1), next++);
+      }
+    }
+  func::ReturnOp::create(b);
+  return success();
+}
+
+} // namespace
+} // namespace hybrid
