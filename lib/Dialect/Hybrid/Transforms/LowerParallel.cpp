@@ -191,7 +191,7 @@ static void lower(IRRewriter &rewriter, ParallelOp op) {
   StringRef how = stringifyCombine(op.getCombine());
   remark::passed(op.getLoc(), remark::RemarkOpts::name("sequential-branches")
                                   .category("hybrid-lower-parallel"))
-      << remark::add("branches one after another, combined by ")
+      << remark::add("branches one after another")
       << remark::metric("combine", how)
       << remark::metric("branches", branches.size());
   Value result = op.getCombine() == Combine::Concat
