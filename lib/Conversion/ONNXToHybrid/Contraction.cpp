@@ -177,7 +177,8 @@ static Tensor multiply(Lowering &lowering, ArrayRef<LabeledTensor> operands,
 }
 
 Tensor hybrid::contract(Lowering &lowering, LabeledTensor a, LabeledTensor b,
-                        ArrayRef<Label> output, const LabelSizes &sizes) {
+                        ArrayRef<Label> output, const LabelSizes &sizes,
+                        Type resultType) {
   for (LabeledTensor *operand : {&a, &b}) {
     takeDiagonals(lowering, *operand);
     fitToSizes(lowering, *operand, sizes);
@@ -187,6 +188,9 @@ Tensor hybrid::contract(Lowering &lowering, LabeledTensor a, LabeledTensor b,
   mergeNeighbours(lowering, a, b, merged, mergedSizes);
   Type accumulator = getComputeType(a.tensor.getElementType());
   Tensor result = multiply(lowering, {a, b}, merged, mergedSizes, accumulator);
+  // Before the reshape, next to the product.
+  if (resultType)
+    result = lowering.cast(result, resultType);
   return lowering.reshape(result, getShape(output, sizes));
 }
 

@@ -22,10 +22,11 @@ struct LabeledTensor {
 /// size 1 broadcasts where its label's size is another one. Dimensions that
 /// only one operand and the output have, or only the operands, become one
 /// where they are neighbours: a batch of rows times a matrix is a product of
-/// two matrices. The result's element type is the accumulator's: f32 for
-/// 16-bit floats, else the operands'.
+/// two matrices. Products and sums are kept in f32 for 16-bit floats; so is the
+/// result, unless `resultType` is given and says otherwise.
 Tensor contract(Lowering &lowering, LabeledTensor a, LabeledTensor b,
-                llvm::ArrayRef<Label> output, const LabelSizes &sizes);
+                llvm::ArrayRef<Label> output, const LabelSizes &sizes,
+                mlir::Type resultType = {});
 
 /// The same with one operand, in its own element type unless something is
 /// summed.

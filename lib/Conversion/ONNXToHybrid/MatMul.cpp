@@ -53,9 +53,10 @@ static void addSize(Lowering &lowering, LabelSizes &sizes, Label label,
     current = size;
 }
 
-/// The product, in the accumulator's type.
+/// The product, in the accumulator's type unless `resultType` is given.
 static Tensor buildMatMul(Lowering &lowering, const Tensor &a, const Tensor &b,
-                          ShapeRef shape, Orientation orientationA = {},
+                          ShapeRef shape, Type resultType = {},
+                          Orientation orientationA = {},
                           Orientation orientationB = {}) {
   LabeledTensor left = {
       a, getMatrixLabels(a.getRank(), kRow, kInner, orientationA)};
@@ -73,7 +74,7 @@ static Tensor buildMatMul(Lowering &lowering, const Tensor &a, const Tensor &b,
       addSize(lowering, sizes, label, dim);
   for (auto [label, dim] : llvm::zip(output, shape))
     sizes[label] = dim;
-  return contract(lowering, left, right, output, sizes);
+  return contract(lowering, left, right, output, sizes, resultType);
 }
 
 static LogicalResult checkOperands(Lowering &lowering, Operation *op) {
@@ -150,9 +151,10 @@ static LogicalResult lowerGemm(onnx::GemmOp op, Lowering &lowering) {
       failed(checkFactor(lowering, op, "beta", beta)))
     return failure();
   Value result = op.getY();
-  Tensor product = buildMatMul(lowering, lowering.get(op.getA()),
-                               lowering.get(op.getB()), lowering.shape(result),
-                               {op.getTransA() != 0}, {op.getTransB() != 0});
+  Tensor product =
+      buildMatMul(lowering, lowering.get(op.getA()), lowering.get(op.getB()),
+                  lowering.shape(result), Type(), {op.getTransA() != 0},
+                  {op.getTransB() != 0});
   Tensor addend = beta == 0.0 ? Tensor() : lowering.get(op.getC());
   lowering.set(result, scaleAndAdd(lowering, product, alpha, addend, beta,
                                    lowering.elementType(result)));
@@ -167,12 +169,14 @@ static LogicalResult lowerFusedMatMul(onnx::MsFusedMatMulOp op,
   if (failed(checkFactor(lowering, op, "alpha", alpha)))
     return failure();
   Value result = op.getY();
-  Tensor product = buildMatMul(lowering, lowering.get(op.getA()),
-                               lowering.get(op.getB()), lowering.shape(result),
-                               {op.getTransA() != 0, op.getTransBatchA() != 0},
-                               {op.getTransB() != 0, op.getTransBatchB() != 0});
+  Type elementType = lowering.elementType(result);
+  Tensor product =
+      buildMatMul(lowering, lowering.get(op.getA()), lowering.get(op.getB()),
+                  lowering.shape(result), alpha == 1.0 ? elementType : Type(),
+                  {op.getTransA() != 0, op.getTransBatchA() != 0},
+                  {op.getTransB() != 0, op.getTransBatchB() != 0});
   lowering.set(result, scaleAndAdd(lowering, product, alpha, Tensor(), 0.0,
-                                   lowering.elementType(result)));
+                                   elementType));
   return success();
 }
 
