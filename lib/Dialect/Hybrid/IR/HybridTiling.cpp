@@ -314,7 +314,7 @@ static FailureOr<Slice> getSlice(OpBuilder &b, Location loc,
       return failure();
     offset = scale(b, loc, offset, dimTile.mul, dimTile.div);
     if (dimTile.base)
-      offset = add(b, loc, offset, OpFoldResult(dimTile.base));
+      offset = add(b, loc, offset, getAsOpFoldResult(dimTile.base));
     bool isInOneGroup = dimTile.div > 1 && isConstantIntValue(size, 1);
     slice.offsets.push_back(offset);
     slice.sizes.push_back(
@@ -339,7 +339,7 @@ static void adjustIndices(OpBuilder &b, AttentionOp op, const TilingSpec &spec,
     return;
   Location loc = op.getLoc();
   OpFoldResult offset =
-      add(b, loc, OpFoldResult(op.getQOffset()), tile.offsets[2]);
+      add(b, loc, getAsOpFoldResult(op.getQOffset()), tile.offsets[2]);
   if (op.getLengths()) {
     OpFoldResult time =
         tensor::getMixedSize(b, loc, op.getQuery(), op.getQueryTimeDim());
