@@ -73,6 +73,7 @@ struct InterpretPass : hybrid::impl::InterpretPassBase<InterpretPass> {
         llvm::outs() << "\n";
       }
     }
+    llvm::outs().flush();
     markAllAnalysesPreserved();
   }
 };
