@@ -67,7 +67,9 @@ static OpsetMap readOpsets(ImportContext &context,
   if (!opsets.contains("")) {
     if (model.ir_version() < 3)
       opsets[""] = 1;
-    else if (!model.graph().node().empty())
+    else if (llvm::any_of(model.graph().node(), [](const auto &node) {
+               return normalizeDomain(node.domain()).empty();
+             }))
       context.emitError(context.fileLoc)
           << "imports no operator set of ai.onnx (opset_import)";
   }
