@@ -1,0 +1,66 @@
+# What people type. CMake and ninja do the building (see CMakePresets.json).
+#
+#   make deps            install the Debian packages that are missing
+#   make build           tools in build/bin
+#   make demo            compile a hybrid language model, run it, time it
+#   make check           build everything and run every test
+#   make check-sanitize  unit tests of runtime and importer under sanitizers
+#   make bench           time against onnxruntime on the same ONNX file
+#   make clean
+
+BUILD ?= build
+JOBS ?= $(shell nproc)
+PYTHON ?= python3
+TOOLS := hybrid-compile hybrid-run hybrid-opt
+
+PACKAGES := build-essential cmake ninja-build ccache \
+  llvm-22-dev libmlir-22-dev mlir-22-tools llvm-22-tools liblld-22-dev \
+  libprotobuf-dev protobuf-compiler libgtest-dev zlib1g-dev \
+  nlohmann-json3-dev libpthreadpool-dev libxxhash-dev python3 python3-venv
+
+.PHONY: all deps configure build tests demo check check-sanitize bench clean
+all: build
+
+deps:
+	@missing=; for package in $(PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null \
+	    | grep -q '^install ok installed' || missing="$$missing $$package"; \
+	done; \
+	[ -z "$$missing" ] && exit 0; \
+	echo "missing Debian packages:$$missing"; \
+	sudo=; if [ "$$(id -u)" != 0 ]; then \
+	  sudo -n true 2>/dev/null || { \
+	    echo "please run: sudo apt-get update && sudo apt-get install -y$$missing" >&2; \
+	    exit 1; }; \
+	  sudo=sudo; \
+	fi; \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get update -q && \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+	  --no-install-recommends $$missing
+
+configure:
+	@cmake --preset release -B $(BUILD) --log-level=WARNING
+
+build: configure
+	@cmake --build $(BUILD) --parallel $(JOBS) --target $(TOOLS)
+
+tests: configure
+	@cmake --build $(BUILD) --parallel $(JOBS)
+
+demo: deps build
+	@utils/demo.sh $(BUILD)
+
+check: deps tests
+	@$(PYTHON) test/check.py $(BUILD) --jobs $(JOBS)
+
+check-sanitize: deps
+	@cmake --preset sanitize --log-level=WARNING
+	@cmake --build build-sanitize --parallel $(JOBS) --target HybridRuntimeTests HybridImportTests
+	@ctest --test-dir build-sanitize/test --output-on-failure -j $(JOBS) \
+	  -R '^(Runtime|Import)\.'
+
+bench: deps build
+	@$(PYTHON) bench/run.py $(BUILD)
+
+clean:
+	rm -rf $(BUILD) build-debug build-sanitize
