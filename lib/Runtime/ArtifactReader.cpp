@@ -144,7 +144,8 @@ Elf64_Ehdr readElfHeader(const ArtifactFile &file) {
 } // namespace
 
 ArtifactFile::ArtifactFile(const std::string &path) : path(path) {
-  fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Non-blocking, so that opening a pipe does not wait for a writer.
+  fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
     throw RuntimeError(HYBRID_IO_ERROR,
                        "cannot open '" + path + "': " + std::strerror(errno));

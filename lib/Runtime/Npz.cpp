@@ -426,7 +426,8 @@ Bytes readEntry(const Bytes &file, const ZipEntry &entry, std::string &buffer) {
 }
 
 std::string readFile(const std::string &path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Non-blocking, so that opening a pipe does not wait for a writer.
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
     fail(std::strerror(errno));
   struct stat status;
@@ -468,7 +469,12 @@ std::string arrayName(const std::string &file) {
 void readArchive(const std::string &path, std::vector<NpyArray> &arrays) {
   const std::string content = readFile(path);
   const Bytes file(content.data(), content.size());
+  uint64_t left = file.size;
   for (const ZipEntry &entry : readDirectory(file)) {
+    // Entries that share bytes could expand to any size.
+    if (entry.packed > left)
+      fail("the zip directory is damaged (entries overlap)");
+    left -= entry.packed;
     NpyArray array;
     try {
       array.name = arrayName(entry.name);

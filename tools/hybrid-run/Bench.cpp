@@ -49,8 +49,9 @@ public:
   }
 
   /// The inputs of a call with `seq` tokens in sessions at `position`, but for
-  /// those that the runtime supplies.
-  RunInputs make(int64_t batch, int64_t seq, int64_t position) {
+  /// those that the runtime supplies. Adds the number of tokens to `tokens`.
+  RunInputs make(int64_t batch, int64_t seq, int64_t position,
+                 int64_t &tokens) {
     std::vector<int64_t> values;
     for (const HybridSymbolInfo &symbol : symbols)
       values.push_back(valueOf(symbol, batch, seq, position));
@@ -59,6 +60,8 @@ public:
     RunInputs result;
     for (size_t i = 0; i < inputs.size(); ++i) {
       const std::string role = inputs[i].role;
+      if (role == "tokens")
+        tokens += int64_t(shapes[i].bytes / hybrid_dtype_size(inputs[i].dtype));
       if (role != "position_ids" && role != "attention_mask")
         result.add(fill(inputs[i], shapes[i]));
     }
@@ -180,11 +183,11 @@ private:
     const int64_t prompt =
         options.promptLength >= 0
             ? options.promptLength
-            : std::min<int64_t>({128, roomFor("seq"), positions()});
+            : std::min<int64_t>(
+                  {128, roomFor("seq"), std::max<int64_t>(1, positions() / 2)});
     Phase prefill;
     prefill.name = states.empty() ? "main" : "prefill";
-    prefill.steps.push_back(maker.make(batch, prompt, 0));
-    prefill.tokens = roomFor("seq") == INT64_MAX ? 0 : batch * prompt;
+    prefill.steps.push_back(maker.make(batch, prompt, 0, prefill.tokens));
     phases.push_back(std::move(prefill));
     if (states.empty() || roomFor("seq") == INT64_MAX)
       return;
@@ -194,8 +197,7 @@ private:
                               ? options.decodeSteps
                               : std::min<int64_t>(64, positions() - prompt);
     for (int64_t i = 0; i < steps; ++i)
-      decode.steps.push_back(maker.make(batch, 1, prompt + i));
-    decode.tokens = batch * steps;
+      decode.steps.push_back(maker.make(batch, 1, prompt + i, decode.tokens));
     if (steps)
       phases.push_back(std::move(decode));
   }

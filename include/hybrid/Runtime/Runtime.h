@@ -61,7 +61,10 @@ HYBRID_API const char *hybrid_version(void);
 // Tensors
 //===----------------------------------------------------------------------===//
 
-typedef enum HybridDtype {
+/// An element type: one of the constants below.
+typedef int32_t HybridDtype;
+
+enum {
   HYBRID_FLOAT32 = 0,
   HYBRID_FLOAT16 = 1,  ///< IEEE binary16
   HYBRID_BFLOAT16 = 2, ///< the upper half of a binary32
@@ -75,7 +78,7 @@ typedef enum HybridDtype {
   HYBRID_UINT32 = 10,
   HYBRID_UINT64 = 11,
   HYBRID_BOOL = 12 ///< one byte, 0 or 1
-} HybridDtype;
+};
 
 /// Bytes of one element; 0 for a value that is not a HybridDtype.
 HYBRID_API size_t hybrid_dtype_size(HybridDtype dtype);

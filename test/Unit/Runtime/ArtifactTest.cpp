@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <random>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 using namespace hybrid;
 using namespace hybrid::test;
@@ -201,6 +202,9 @@ TEST(Artifact, RefusesMissingFilesAndDirectories) {
   EXPECT_TRUE(errorSays({"missing.hyb", "No such file"}));
   EXPECT_EQ(openStatus("/"), HYBRID_IO_ERROR);
   EXPECT_EQ(openStatus("/dev/null"), HYBRID_IO_ERROR);
+  const std::string pipe = temporaryPath("pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(openStatus(pipe), HYBRID_IO_ERROR); // and does not wait
 }
 
 TEST(Artifact, RefusesOtherFiles) {

@@ -50,7 +50,7 @@ const std::string &test::fakeElf() {
   static const std::string elf = [] {
     const std::string path = temporaryPath("fake.so");
     const std::string command = std::string(HYBRID_TEST_CC) +
-                                " -std=c11 -O1 -fPIC -shared -I" +
+                                " -std=c11 -O1 -fPIC -shared -nostdlib -I" +
                                 HYBRID_TEST_INCLUDE + " -o " + path + " " +
                                 HYBRID_TEST_SOURCES + "/FakeModel.c";
     if (std::system(command.c_str()))
@@ -160,6 +160,23 @@ Json test::widePositionsModel() {
   json["entries"] = Json::array({{{"name", "prefill"},
                                   {"function", "fake_wide"},
                                   {"shapes", "fake_wide_shapes"}}});
+  json["kernels"] = Json::array();
+  return json;
+}
+
+Json test::greedyModel() {
+  Json json = baseManifest();
+  json["symbols"] = {symbol("batch", "batch", 4), symbol("seq", "seq", 8)};
+  json["inputs"] =
+      Json::array({input("input_ids", "int64", {"batch", "seq"}, "tokens")});
+  json["outputs"] =
+      Json::array({value("logits", "float32", {"batch", "seq", 7})});
+  Json state = value("past_sum", "float32", Json::array({"batch"}));
+  state["kind"] = "recurrent";
+  json["states"] = Json::array({state});
+  json["entries"] = Json::array({{{"name", "prefill"},
+                                  {"function", "fake_greedy"},
+                                  {"shapes", "fake_greedy_shapes"}}});
   json["kernels"] = Json::array();
   return json;
 }

@@ -32,6 +32,7 @@ const std::string &fakeElf();
 Json languageModel();
 Json statelessModel(const std::string &dtype);
 Json widePositionsModel();
+Json greedyModel();
 
 /// 64 weights, i + 0.5 each.
 std::vector<WeightChunk> fakeWeights();

@@ -21,6 +21,9 @@
 
 #include "hybrid/Runtime/ABI.h"
 
+// Generated code is linked without libraries; the runtime has them loaded.
+extern float expf(float);
+
 enum { capacity = 16, heads = 2, channels = 3, convWidth = 5 };
 
 static void writeKeys(const uint64_t *args, int64_t block) {
@@ -131,6 +134,28 @@ void fake_main(HybridContext *ctx, const HybridCall *call) {
 
 void fake_main_shapes(const int64_t *dims, int64_t *shapes) {
   shapes[0] = shapes[1] = dims[0];
+}
+
+// The model of docs/runtime-c-api.md: input_ids [batch, seq], past_sum [batch],
+// and logits [batch, seq, 7], which are highest at the sum of all ids so far.
+void fake_greedy(HybridContext *ctx, const HybridCall *call) {
+  (void)ctx;
+  const int64_t *ids = (const int64_t *)call->inputs[0];
+  float *sums = (float *)call->states[0], *logits = (float *)call->outputs[0];
+  int64_t batch = call->dims[0], seq = call->dims[1];
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t s = 0; s < seq; ++s) {
+      sums[b] += (float)ids[b * seq + s];
+      for (int64_t v = 0; v < 7; ++v)
+        logits[(b * seq + s) * 7 + v] =
+            (int64_t)sums[b] % 7 == v ? expf(sums[b]) : -1;
+    }
+}
+
+void fake_greedy_shapes(const int64_t *dims, int64_t *shapes) {
+  shapes[0] = shapes[2] = dims[0];
+  shapes[1] = shapes[3] = dims[1];
+  shapes[4] = 7;
 }
 
 // A state that cannot be seen in the outputs: position ids of rank 3.

@@ -38,8 +38,8 @@ std::string parseError(const std::string &text) {
 }
 
 void add(std::string &text, uint64_t value, int width) {
-  for (int i = 0; i < width; ++i)
-    text += char(value >> (8 * i) & 0xff);
+  for (int i = 0; i < width; ++i, value >>= 8)
+    text += char(value & 0xff);
 }
 
 std::string deflated(const std::string &data) {
@@ -172,6 +172,25 @@ TEST(Npz, RefusesHostileArchives) {
   EXPECT_NE(readNpz(temporaryPath("missing.npz"), arrays).find("No such file"),
             std::string::npos);
   EXPECT_NE(readNpz("/", arrays), "");
+}
+
+TEST(Npz, RefusesEntriesThatShareBytes) {
+  const std::string content = npy(header("|u1", "(5,)"), "hello");
+  std::string text = zipOf("x.npy", content, 0);
+  // The directory names the same bytes many times, under different names.
+  const size_t end = text.size() - 22,
+               begin = end - 46 - std::string("x.npy").size();
+  const std::string record = text.substr(begin, end - begin);
+  std::string directory;
+  for (char name = 'a'; name <= 'z'; ++name) {
+    directory += record;
+    directory[directory.size() - 5] = name;
+  }
+  std::string tail = text.substr(end);
+  tail[8] = tail[10] = 26;
+  text = text.substr(0, begin) + directory + tail;
+  std::vector<NpyArray> arrays;
+  EXPECT_NE(readError(text, arrays).find("overlap"), std::string::npos);
 }
 
 TEST(Npz, SurvivesTruncationAndDamage) {
