@@ -190,7 +190,7 @@ TEST_F(AttentionTest, RefusesShapesThatDisagree) {
 
 namespace {
 /// A scan of [2,T,queryHeads,3] queries, [2,T,keyHeads,3] keys and
-/// [2,T,valueHeads,4] values. `decay` is empty, "" + "x3" per channel, …
+/// [2,T,valueHeads,4] values, T dynamic.
 struct Scan {
   std::string rule = "linear";
   int64_t queryHeads = 2, keyHeads = 2, valueHeads = 2;
