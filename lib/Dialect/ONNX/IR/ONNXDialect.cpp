@@ -87,7 +87,9 @@ int64_t hybrid::onnx::getOpsetVersion(Operation *op) {
   auto opsets = module->getAttrOfType<DictionaryAttr>(ONNXDialect::kOpsetsAttr);
   if (!opsets)
     return 0;
-  auto version = opsets.getAs<IntegerAttr>(getDomain(op));
+  StringRef domain = getDomain(op);
+  auto version =
+      opsets.getAs<IntegerAttr>(domain.empty() ? "ai.onnx" : domain);
   return version ? version.getInt() : 0;
 }
 
