@@ -24,7 +24,8 @@ static double toDouble(APFloat value) {
 }
 
 static double toDouble(const APInt &value) {
-  return value.getBitWidth() == 1 ? value.getZExtValue() : value.getSExtValue();
+  return value.getBitWidth() == 1 ? static_cast<double>(value.getZExtValue())
+                                  : static_cast<double>(value.getSExtValue());
 }
 
 static RefTensor scalar(double value) { return RefTensor({}, value); }
