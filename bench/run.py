@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""Times a compiled model beside onnxruntime on the same ONNX file.
+
+run.py BUILD [--threads N] [--rounds N]
+
+Builds the model (make_model.py), compiles it, checks that both give the same
+logits, measures the machine's limits (limits.c), and then times both in turn,
+round by round. The table holds medians over the rounds:
+
+  prefill N   tokens per second of one call with N tokens; FMA: multiply-adds
+              that the model needs at least, of the measured peak
+  decode      tokens per second of single steps after the context; memory: bytes
+              that a step reads and writes at least, of the measured bandwidth
+
+Everything measured goes to bench/results as JSON. Other work on the machine
+disturbs both sides: compare the two columns of one run only.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SOURCE = HERE.parent
+sys.path.insert(0, str(SOURCE / "utils"))
+
+import npz  # noqa: E402
+import pyenv  # noqa: E402
+
+PREFILL = [512, 2048]
+CONTEXT, STEPS = 512, 32
+
+
+def output_of(command, **options):
+    words = [str(word) for word in command]
+    return subprocess.run(
+        words, check=True, text=True, stdout=subprocess.PIPE, **options
+    ).stdout
+
+
+class Benchmark:
+    def __init__(self, args):
+        self.args = args
+        self.bin = args.build / "bin"
+        self.work = args.build / "bench"
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.model = self.work / "hybrid-100m.onnx"
+        self.artifact = self.work / "hybrid-100m.hyb"
+        print("preparing: Python packages, the model, the limits", flush=True)
+        self.python = pyenv.ensure(args.build, HERE / "requirements.txt")
+        self.make_model()
+        self.sizes = json.loads(self.model.with_suffix(".json").read_text())
+        self.limits = self.measure_limits()
+
+    def make_model(self):
+        script = HERE / "make_model.py"
+        sizes = self.model.with_suffix(".json")
+        if sizes.exists() and sizes.stat().st_mtime > script.stat().st_mtime:
+            return
+        output_of([self.python, script, self.model])
+
+    def measure_limits(self):
+        program = self.work / "limits"
+        command = ["cc", "-O3", "-march=native", "-ffp-contract=fast", "-pthread"]
+        output_of([*command, HERE / "limits.c", "-o", program])
+        return json.loads(output_of([program, self.args.threads]))
+
+    def compile(self):
+        command = [self.bin / "hybrid-compile", self.model, "-o", self.artifact]
+        return json.loads(output_of([*command, "--max-batch", "1", "--json"]))
+
+    def check(self):
+        """The largest difference between both sides' logits of one prompt."""
+        inputs, wanted = self.work / "inputs.npz", self.work / "logits.npz"
+        numbers = random.Random(0)
+        tokens = [numbers.randrange(self.sizes["vocabulary"]) for _ in range(100)]
+        npz.write(inputs, {"input_ids": npz.from_integers([1, 100], tokens)})
+        self.onnxruntime("--inputs", inputs, "--outputs", wanted)
+        command = [self.bin / "hybrid-run", self.artifact, "--json"]
+        report = json.loads(
+            output_of([*command, "--inputs", inputs, "--compare", wanted])
+        )
+        return report["runs"][0]["compare"][0]["max_abs_difference"]
+
+    def onnxruntime(self, *arguments):
+        command = [self.python, HERE / "run_onnxruntime.py", self.model]
+        # Opset 27 is newer than what onnxruntime calls released.
+        environment = {**os.environ, "ALLOW_RELEASED_ONNX_OPSET_ONLY": "0"}
+        command += ["--threads", self.args.threads, *arguments]
+        return output_of(command, env=environment)
+
+    def time_onnxruntime(self):
+        result = json.loads(
+            self.onnxruntime(
+                "--prefill",
+                ",".join(map(str, PREFILL)),
+                "--context",
+                CONTEXT,
+                "--steps",
+                STEPS,
+                "--vocabulary",
+                self.sizes["vocabulary"],
+            )
+        )
+        times = {f"prefill {n}": result["prefill"][str(n)] for n in PREFILL}
+        return {**times, f"decode at {CONTEXT}": result["decode"]}
+
+    def bench_ours(self, length, steps):
+        command = [self.bin / "hybrid-run", self.artifact, "--bench", "--json"]
+        command += ["--threads", self.args.threads, "--repeat", 1]
+        command += ["--prompt-len", length, "--decode", steps]
+        phases = json.loads(output_of(command))["phases"]
+        return {phase["name"]: phase["tokens_per_second"] for phase in phases}
+
+    def time_ours(self):
+        times = {f"prefill {n}": self.bench_ours(n, 0)["prefill"] for n in PREFILL}
+        decode = self.bench_ours(CONTEXT, STEPS)["decode"]
+        return {**times, f"decode at {CONTEXT}": decode}
+
+    def prefill_operations(self, tokens):
+        """Floating-point operations of one call; one position's logits."""
+        sizes = self.sizes
+        pairs = tokens * (tokens + 1) / 2
+        return 2 * (
+            sizes["layer_weights"] * tokens
+            + sizes["head_weights"]
+            + sizes["attention_per_pair"] * pairs
+            + sizes["scan_per_token"] * tokens
+        )
+
+    def decode_bytes(self):
+        """Weights and cache read once, the other states read and written."""
+        sizes = self.sizes
+        weights = sizes["layer_weights"] + sizes["head_weights"]
+        cache = sizes["cache_per_token"] * (CONTEXT + STEPS / 2)
+        return 4 * (weights + cache + 2 * sizes["states"])
+
+    def share(self, phase, rate):
+        """How much of the machine's limit `rate` tokens per second are."""
+        if phase.startswith("decode"):
+            limit = self.limits["read_gb_per_second"] * 1e9
+            return rate * self.decode_bytes() / limit, "memory"
+        length = int(phase.split()[1])
+        limit = self.limits["fma_gflops"] * 1e9
+        return rate / length * self.prefill_operations(length) / limit, "FMA"
+
+    def run(self):
+        compiled = self.compile()
+        difference = self.check()
+        rounds = []
+        for index in range(self.args.rounds):
+            print(f"round {index + 1} of {self.args.rounds}", flush=True)
+            sides = {"hybrid": self.time_ours, "onnxruntime": self.time_onnxruntime}
+            # Neither side is always the first.
+            order = list(sides) if index % 2 else list(reversed(sides))
+            rounds.append({side: sides[side]() for side in order})
+        return {
+            "date": datetime.datetime.now().isoformat(timespec="seconds"),
+            "sizes": self.sizes,
+            "limits": self.limits,
+            "compile": compiled,
+            "largest_logit_difference": difference,
+            "rounds": rounds,
+        }
+
+    def print_table(self, result):
+        limits = self.limits
+        seconds = sum(result["compile"]["seconds"].values())
+        print(
+            f"\n{self.sizes['parameters'] / 1e6:.0f} M parameters, float32, "
+            f"{limits['threads']} threads; compiled in {seconds:.1f} s; logits "
+            f"differ by at most {result['largest_logit_difference']:.2g}\n"
+            f"limits: {limits['read_gb_per_second']:.1f} GB/s, "
+            f"{limits['fma_gflops']:.0f} GFLOP/s\n"
+        )
+        print(
+            f"{'tok/s':<16}{'hybrid':>10}{'onnxruntime':>13}{'ratio':>8}"
+            f"{'of the limit, each':>26}"
+        )
+        for phase in result["rounds"][0]["hybrid"]:
+            ours, theirs = (
+                statistics.median(r[side][phase] for r in result["rounds"])
+                for side in ("hybrid", "onnxruntime")
+            )
+            (mine, limit), (other, _) = self.share(phase, ours), self.share(phase, theirs)
+            shares = f"{mine:.0%} and {other:.0%} of {limit}"
+            print(
+                f"{phase:<16}{ours:>10.1f}{theirs:>13.1f}{ours / theirs:>8.2f}"
+                f"{shares:>26}"
+            )
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", type=Path)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    args.build = args.build.resolve()
+    return args
+
+
+def main():
+    benchmark = Benchmark(parse_arguments())
+    result = benchmark.run()
+    results = HERE / "results"
+    results.mkdir(exist_ok=True)
+    name = result["date"].replace(":", "-") + ".json"
+    (results / name).write_text(json.dumps(result, indent=1) + "\n")
+    benchmark.print_table(result)
+    print(f"\nwritten to bench/results/{name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,330 @@
+#!/usr/bin/env python3
+"""Compiles and runs whole models and compares them with reference outputs.
+
+run_models.py BUILD [--models DIR] [--filter REGEX] [--jobs N] [--update]
+
+Each model is compiled with its states bound and, if it has states, once more
+with --no-states. Every case of its meta.json runs within the tolerance stated
+there:
+
+  prefill…, long_prefill  one call in a fresh session
+  decode                  a prefill and decode steps in one session, as given
+  decode, bare            the same, without what the runtime supplies: empty
+                          states, masks of ones, consecutive positions
+  decode (no states)      each step alone, the states of the step before fed in
+
+expected.json says what each model does; anything else is a failure, also an
+unexpected pass. --update rewrites its entries. Crashes and timeouts are
+failures whatever it says. BUILD/test/models.tsv gets the full table.
+Needs the standard library only.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent / "utils"))
+
+import npz  # noqa: E402
+
+EXPECTED = HERE / "expected.json"
+TIMEOUT = 300  # seconds, per process
+
+
+class Failure(Exception):
+    """What a process said when it failed, or how a result differs."""
+
+
+class Broken(Failure):
+    """A crash or a timeout: never expected."""
+
+
+def call(command, cwd):
+    """Runs a tool; returns its standard output. Raises Failure."""
+    words = [str(word) for word in command]
+    try:
+        process = subprocess.run(
+            words, cwd=cwd, capture_output=True, text=True, timeout=TIMEOUT
+        )
+    except subprocess.TimeoutExpired:
+        raise Broken(f"{words[0]} ran longer than {TIMEOUT} s") from None
+    if process.returncode < 0 or process.returncode > 2:
+        raise Broken(f"{Path(words[0]).name} crashed ({process.returncode})")
+    if process.returncode and "--compare" not in words:
+        raise Failure(first_error(process.stderr))
+    if process.returncode and not process.stdout.strip():
+        raise Failure(first_error(process.stderr))
+    return process.stdout
+
+
+def first_error(text):
+    for line in text.splitlines():
+        if "error:" in line:
+            return line.split("error:", 1)[1].strip()
+    raise Broken("it failed without an error message: " + text[-200:])
+
+
+class Differences:
+    """Results of one case: the largest difference of a float output."""
+
+    def __init__(self):
+        self.largest = 0.0
+
+    def check(self, output):
+        """Reads what `hybrid-run --compare --json` prints."""
+        report = json.loads(output)
+        if "error" in report:
+            raise Failure(report["error"])
+        different = []
+        for index, run in enumerate(report["runs"]):
+            for entry in run["compare"]:
+                if not entry["ok"]:
+                    what = entry.get("problem") or entry["max_abs_difference"]
+                    different.append(f"run {index}: {entry['name']} ({what})")
+                elif entry["elements"]:
+                    self.largest = max(self.largest, entry["max_abs_difference"])
+        if different:
+            raise Failure("differs: " + ", ".join(different[:4]))
+
+
+class Artifact:
+    """One model, compiled in one mode."""
+
+    def __init__(self, folder, states, args):
+        self.folder = folder
+        self.states = states
+        self.args = args
+        self.meta = json.loads((folder / "meta.json").read_text())
+        self.mode = "states" if states and self.meta["states"] else "no states"
+        self.work = args.build / "test/models" / folder.name / self.mode.replace(" ", "-")
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.file = self.work / "model.hyb"
+
+    def compile(self):
+        self.file.unlink(missing_ok=True)
+        # Relative, so that messages are the same everywhere.
+        command = [self.args.bin / "hybrid-compile"]
+        command += [f"{self.folder.name}/model.onnx", "-o", self.file]
+        if not self.states:
+            command.append("--no-states")
+        call(command, self.folder.parent)
+        manifest = json.loads(self.call_run("--inspect", "--json"))["manifest"]
+        self.roles = {i["name"]: i["role"] for i in manifest["inputs"]}
+
+    def call_run(self, *arguments):
+        return call([self.args.bin / "hybrid-run", self.file, *arguments], None)
+
+    def compare(self, differences, steps):
+        """Runs `steps`, (inputs, expected outputs) each, in one session."""
+        tolerance = self.meta["tolerance"]
+        arguments = ["--json", "--rtol", tolerance["rtol"], "--atol", tolerance["atol"]]
+        for inputs, outputs in steps:
+            arguments += ["--inputs", inputs, "--compare", outputs]
+        differences.check(self.call_run(*arguments))
+
+    def cases(self):
+        """(name, function(Differences)) of every case in this mode."""
+        for name, case in self.meta["cases"].items():
+            folder = self.folder / "cases" / name
+            if case["kind"] == "prefill":
+                step = (folder / "inputs.npz", folder / "outputs.npz")
+                yield name, lambda d, step=step: self.compare(d, [step])
+                continue
+            steps = [
+                (step / "inputs.npz", step / "outputs.npz")
+                for step in sorted(folder.iterdir())
+            ]
+            if self.mode == "no states":
+                yield name, lambda d, s=steps: self.decode_by_hand(d, s)
+                continue
+            yield name, lambda d, s=steps: self.compare(d, s)
+            bare = self.bare_steps(steps)
+            yield name + ", bare", lambda d, s=bare: self.compare(d, s)
+
+    def decode_by_hand(self, differences, steps):
+        """Feeds the states that one call returns to the next call."""
+        states = {}
+        for index, (inputs, outputs) in enumerate(steps):
+            members = npz.read(inputs)
+            members.update(states)
+            given = self.work / f"step{index}.npz"
+            npz.write(given, members)
+            self.compare(differences, [(given, outputs)])
+            if index + 1 == len(steps):
+                return
+            self.call_run("--inputs", given, "--outputs", self.work / "out")
+            results = npz.read(self.work / "out/0.npz")
+            for state in self.meta["states"]:
+                states[state["past"]] = results[state["present"]]
+
+    def bare_steps(self, steps):
+        """The steps without empty states and inputs that hold the default."""
+        states = {state["past"] for state in self.meta["states"]}
+        position = 0
+        bare = []
+        for index, (inputs, outputs) in enumerate(steps):
+            members = {
+                name: data
+                for name, data in npz.read(inputs).items()
+                if name not in states and not self.is_default(name, data, position)
+            }
+            path = self.work / f"bare{index}.npz"
+            npz.write(path, members)
+            bare.append((path, outputs))
+            tokens = [n for n in members if self.roles.get(n) == "tokens"]
+            position += npz.shape(members[tokens[0]])[-1]
+        return bare
+
+    def is_default(self, name, data, position):
+        role = self.roles.get(name)
+        if role == "attention_mask":
+            return all(value == 1 for value in npz.integers(data))
+        if role != "position_ids":
+            return False
+        length = npz.shape(data)[-1]
+        values = npz.integers(data)
+        return all(v == position + i % length for i, v in enumerate(values))
+
+
+def run_artifact(artifact):
+    """{case: (result, largest difference)}; {"compile": …} if that fails."""
+    artifact.seconds = time.monotonic()
+    try:
+        artifact.compile()
+    except Broken as error:
+        return {"compile": (f"broken: {error}", None)}
+    except Failure as error:
+        return {"compile": (str(error), None)}
+    finally:
+        artifact.seconds = time.monotonic() - artifact.seconds
+    results = {}
+    for name, function in artifact.cases():
+        differences = Differences()
+        try:
+            function(differences)
+            results[name] = ("pass", differences.largest)
+        except Broken as error:
+            results[name] = (f"broken: {error}", None)
+        except Failure as error:
+            results[name] = (str(error), None)
+    return results
+
+
+def without_numbers(text):
+    """Differences vary between machines, the outputs that differ do not."""
+    return re.sub(r" \((nan|inf|[-+.\de]+)\)", "", text)
+
+
+def summarise(results):
+    """What expected.json holds for one mode of a model."""
+    failing = {n: without_numbers(r) for n, (r, _) in results.items() if r != "pass"}
+    if not failing:
+        return "pass"
+    return failing
+
+
+def deviations(results, expected):
+    """The cases whose result is not the expected one, with both."""
+    if expected is None:
+        return [("all", "no entry in expected.json", "an entry (--update)")]
+    failing = {} if expected == "pass" else expected
+    found = []
+    for name, (result, _) in results.items():
+        want = failing.get(name, "pass")
+        if result.startswith("broken: ") or without_numbers(result) != want:
+            found.append((name, result, want))
+    for name in set(failing) - set(results):
+        found.append((name, "did not run", failing[name]))
+    return found
+
+
+def write_table(path, rows):
+    lines = ["model\tmode\tcase\tresult\tlargest difference"]
+    for artifact, results in rows:
+        for name, (result, largest) in results.items():
+            number = "" if largest is None else f"{largest:.3g}"
+            line = [artifact.folder.name, artifact.mode, name, result, number]
+            lines.append("\t".join(line))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", type=Path)
+    parser.add_argument("--bin", type=Path, help="tools (default: BUILD/bin)")
+    parser.add_argument("--models", type=Path, default=HERE)
+    parser.add_argument("--filter", default="", help="only models that match")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--update", action="store_true")
+    args = parser.parse_args()
+    args.build = args.build.resolve()
+    args.bin = (args.bin or args.build / "bin").resolve()
+    return args
+
+
+def find_artifacts(args):
+    artifacts = []
+    for meta in sorted(args.models.resolve().glob("*/meta.json")):
+        if re.search(args.filter, meta.parent.name):
+            artifact = Artifact(meta.parent, True, args)
+            artifacts.append(artifact)
+            if artifact.meta["states"]:
+                artifacts.append(Artifact(meta.parent, False, args))
+    return artifacts
+
+
+def report(artifact, results, wrong):
+    passed = [largest for result, largest in results.values() if result == "pass"]
+    text = f"{len(passed)} of {len(results)} cases pass"
+    if passed:
+        text += f", largest difference {max(passed):.2g}"
+    if "compile" in results:
+        text = results["compile"][0]
+    mark = "WRONG" if wrong else "ok   "
+    print(
+        f"{mark} {artifact.folder.name:<28} {artifact.mode:<9} {text} "
+        f"(compiled in {artifact.seconds:.1f} s)",
+        flush=True,
+    )
+    for name, result, want in wrong:
+        print(f"      {name}: {result}\n        expected: {want}")
+
+
+def main():
+    args = parse_arguments()
+    expected = json.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
+    artifacts = find_artifacts(args)
+    passed = failed = 0
+    rows = []
+    with ThreadPoolExecutor(args.jobs) as pool:
+        for artifact, results in zip(artifacts, pool.map(run_artifact, artifacts)):
+            entry = expected.setdefault(artifact.folder.name, {})
+            broken = any(r.startswith("broken: ") for r, _ in results.values())
+            if args.update and not broken:
+                entry[artifact.mode] = summarise(results)
+            wrong = deviations(results, entry.get(artifact.mode))
+            report(artifact, results, wrong)
+            rows.append((artifact, results))
+            failed += len(wrong)
+            passed += max(0, len(results) - len(wrong))
+    if args.models.resolve() == HERE and not args.filter:
+        for name, entry in sorted(expected.items()):
+            if not entry.get("elsewhere") and not (HERE / name).is_dir():
+                print(f"WRONG {name}: expected.json names it, but it is not here")
+                failed += 1
+    if args.update:
+        EXPECTED.write_text(json.dumps(expected, indent=1, sort_keys=True) + "\n")
+    write_table(args.build / "test/models.tsv", rows)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
