@@ -37,15 +37,22 @@ static LogicalResult lowerCast(OpTy op, Lowering &lowering) {
   return success();
 }
 
+/// Bits in memory: a bool takes a byte.
+static unsigned getBitWidth(Type type) {
+  return std::max(8u, type.getIntOrFloatBitWidth());
+}
+
 static LogicalResult lowerBitCast(onnx::BitCastOp op, Lowering &lowering) {
   Value input = op.getInput(), output = op.getOutput();
   Type from = lowering.elementType(input), to = lowering.elementType(output);
   if (!isSupported(from) || !isSupported(to) ||
-      from.getIntOrFloatBitWidth() != to.getIntOrFloatBitWidth())
+      getBitWidth(from) != getBitWidth(to))
     return lowering.unsupported(op, "the element types differ in size",
                                 "types of the same number of bits work");
   Tensor tensor = lowering.get(input);
-  if (from != to)
+  if (from.isInteger(1) || to.isInteger(1))
+    tensor = lowering.cast(tensor, to);
+  else if (from != to)
     tensor = lowering.elementwise(
         {tensor}, tensor.shape, to,
         [&](OpBuilder &b, Location loc, ValueRange args) -> Value {

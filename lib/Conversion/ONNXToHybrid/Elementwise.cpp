@@ -80,25 +80,64 @@ static LogicalResult checkOperands(Lowering &lowering, Operation *op,
   return success();
 }
 
+namespace {
+/// The operands of a loop. Constants of one element are not read from memory:
+/// the body makes them.
+struct Inputs {
+  SmallVector<Tensor> tensors;
+  /// Per operand, null for those in `tensors`.
+  SmallVector<TypedAttr> constants;
+
+  Inputs(Lowering &lowering, ValueRange operands) {
+    for (Value operand : operands) {
+      constants.push_back(getScalar(lowering, operand));
+      if (!constants.back())
+        tensors.push_back(lowering.get(operand));
+    }
+  }
+
+  /// The scalars of all operands from those of `tensors`.
+  SmallVector<Value> getScalars(OpBuilder &b, Location loc,
+                                ValueRange args) const {
+    SmallVector<Value> scalars;
+    for (TypedAttr constant : constants) {
+      if (constant) {
+        scalars.push_back(arith::ConstantOp::create(b, loc, constant));
+        continue;
+      }
+      scalars.push_back(args.front());
+      args = args.drop_front();
+    }
+    return scalars;
+  }
+
+private:
+  static TypedAttr getScalar(Lowering &lowering, Value operand) {
+    std::optional<DenseElementsAttr> constant = lowering.constant(operand);
+    if (!constant || constant->getNumElements() != 1)
+      return {};
+    return cast<TypedAttr>(*constant->getValues<Attribute>().begin());
+  }
+};
+} // namespace
+
 /// One loop that computes `result` from `operands`, which broadcast. The body
 /// sees floats in their compute type and gives one, or an integer.
 static void lowerPointwise(Lowering &lowering, Value result,
                            ValueRange operands, ScalarFn body) {
-  SmallVector<Tensor> inputs;
-  for (Value operand : operands)
-    inputs.push_back(lowering.get(operand));
+  Inputs inputs(lowering, operands);
   bool isUnsigned = lowering.isUnsigned(operands[0]);
   Type elementType = lowering.elementType(result);
   auto compute = [&](OpBuilder &b, Location loc, ValueRange args) {
     Scalars s{b, loc, isUnsigned};
-    SmallVector<Value> scalars;
-    for (Value arg : args)
-      scalars.push_back(
-          convertFloat(b, loc, arg, getComputeType(arg.getType())));
-    return convertFloat(b, loc, body(s, scalars), elementType);
+    SmallVector<Value> scalars = inputs.getScalars(b, loc, args);
+    for (Value &scalar : scalars)
+      scalar = s.convert(scalar, getComputeType(scalar.getType()));
+    return s.convert(body(s, scalars), elementType);
   };
-  lowering.set(result, lowering.elementwise(inputs, lowering.shape(result),
-                                            elementType, compute));
+  lowering.set(result,
+               lowering.elementwise(inputs.tensors, lowering.shape(result),
+                                    elementType, compute));
 }
 
 //===----------------------------------------------------------------------===//
@@ -311,24 +350,25 @@ static LogicalResult lowerPow(onnx::PowOp op, Lowering &lowering) {
   if (!isKind(baseType, Kind::Number) || !isKind(exponentType, Kind::Number))
     return lowering.unsupported(op, "base or exponent is not a number",
                                 "float and integer tensors work");
-  Tensor base = lowering.get(op.getX()), exponent = lowering.get(op.getY());
+  Inputs inputs(lowering, {op.getX(), op.getY()});
   bool isUnsigned = lowering.isUnsigned(op.getX());
   bool exponentUnsigned = lowering.isUnsigned(op.getY());
   std::optional<double> constant = lowering.constantScalar(op.getY());
   auto body = [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+    SmallVector<Value> x = inputs.getScalars(b, loc, args);
     Scalars s{b, loc, isUnsigned};
     Scalars e{b, loc, exponentUnsigned};
     if (constant) {
-      Value x = convertFloat(b, loc, args[0], getComputeType(baseType));
-      if (Value power = buildConstantPower(s, x, *constant))
-        return convertFloat(b, loc, power, baseType);
+      Value base = s.convert(x[0], getComputeType(baseType));
+      if (Value power = buildConstantPower(s, base, *constant))
+        return s.convert(power, baseType);
     }
     Type type = getPowerType(b, baseType, exponentType);
-    Value power = s.pow(s.convert(args[0], type), e.convert(args[1], type));
+    Value power = s.pow(s.convert(x[0], type), e.convert(x[1], type));
     return s.convert(power, baseType, isUnsigned);
   };
   lowering.set(op.getZ(),
-               lowering.elementwise({base, exponent}, lowering.shape(op.getZ()),
+               lowering.elementwise(inputs.tensors, lowering.shape(op.getZ()),
                                     baseType, body));
   return success();
 }
@@ -390,15 +430,14 @@ static LogicalResult lowerWhere(onnx::WhereOp op, Lowering &lowering) {
       failed(checkOperands(lowering, op, {op.getX(), op.getY()}, Kind::Any)))
     return failure();
   // A choice needs no arithmetic: 16-bit floats stay as they are.
-  auto body = [](OpBuilder &b, Location loc, ValueRange x) -> Value {
+  Inputs inputs(lowering, op->getOperands());
+  auto body = [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+    SmallVector<Value> x = inputs.getScalars(b, loc, args);
     return arith::SelectOp::create(b, loc, x[0], x[1], x[2]);
   };
-  SmallVector<Tensor> inputs = {lowering.get(op.getCondition()),
-                                lowering.get(op.getX()),
-                                lowering.get(op.getY())};
   Value result = op.getOutput();
   lowering.set(result,
-               lowering.elementwise(inputs, lowering.shape(result),
+               lowering.elementwise(inputs.tensors, lowering.shape(result),
                                     lowering.elementType(result), body));
   return success();
 }

@@ -563,6 +563,9 @@ Tensor Lowering::extractSlice(const Tensor &tensor, ShapeRef offsets,
                llvm::all_of(strides, [](int64_t step) { return step == 1; });
   if (whole)
     return tensor;
+  // An empty slice at the very end is valid in ONNX, but not in MLIR.
+  if (llvm::any_of(slice, [&](AffineExpr size) { return getFixed(size) == 0; }))
+    return empty(slice, tensor.getElementType());
   SmallVector<OpFoldResult> steps;
   for (unsigned i = 0; i < tensor.getRank(); ++i)
     steps.push_back(b.getIndexAttr(strides.empty() ? 1 : strides[i]));
@@ -574,6 +577,9 @@ Tensor Lowering::extractSlice(const Tensor &tensor, ShapeRef offsets,
 
 Tensor Lowering::insertSlice(const Tensor &tensor, const Tensor &into,
                              ShapeRef offsets) {
+  if (llvm::any_of(tensor.shape,
+                   [&](AffineExpr size) { return getFixed(size) == 0; }))
+    return into;
   SmallVector<OpFoldResult> steps(tensor.getRank(), b.getIndexAttr(1));
   // The source's own static sizes decide: its shape may know more.
   SmallVector<OpFoldResult> extent;
