@@ -22,19 +22,23 @@ static void takeDiagonals(Lowering &lowering, LabeledTensor &operand) {
   }
   if (unique.size() == operand.labels.size())
     return;
+  // Null where the loop cannot leave the tensor.
   SmallVector<Value> extents;
-  for (AffineExpr dim : operand.tensor.shape)
-    extents.push_back(lowering.index(dim));
+  SmallVector<unsigned> loops;
+  for (auto [label, dim] : llvm::zip(operand.labels, operand.tensor.shape)) {
+    loops.push_back(llvm::find(unique, label) - unique.begin());
+    bool isSafe = lowering.isEqual(dim, shape[loops.back()]);
+    extents.push_back(isSafe ? Value() : lowering.index(dim));
+  }
   Value source = operand.tensor.value;
-  Labels labels = operand.labels;
   operand.tensor = lowering.elementwise(
       {}, shape, operand.tensor.getElementType(),
       [&](OpBuilder &b, Location loc, ValueRange) {
         Scalars s{b, loc};
         SmallVector<Value> position;
-        for (auto [label, extent] : llvm::zip(labels, extents)) {
-          unsigned loop = llvm::find(unique, label) - unique.begin();
-          position.push_back(s.clampIndex(s.loopIndex(loop), extent));
+        for (auto [loop, extent] : llvm::zip(loops, extents)) {
+          Value here = s.loopIndex(loop);
+          position.push_back(extent ? s.clampIndex(here, extent) : here);
         }
         return s.extract(source, position);
       });

@@ -265,26 +265,33 @@ static bool isPointwise(Lowering &lowering, const Convolution &conv) {
 static Tensor buildDense(Lowering &lowering, const Convolution &conv,
                          Type elementType) {
   enum : Label { kBatch, kGroup, kFeature, kInner, kPlace };
-  AffineExpr group = lowering.fixed(conv.group);
-  AffineExpr features = lowering.fixed(conv.features);
-  AffineExpr inner = lowering.fixed(conv.channels * conv.getKernelSize());
-  AffineExpr places = lowering.product(ShapeRef(conv.shape).drop_front(2));
-  LabeledTensor weights = {
-      lowering.reshape(conv.weights, {group, features, inner}),
-      {kGroup, kFeature, kInner}};
   Tensor gathered =
       isPointwise(lowering, conv) ? conv.input : gatherWindows(lowering, conv);
-  LabeledTensor windows = {
-      lowering.reshape(gathered, {conv.shape[0], group, inner, places}),
-      {kBatch, kGroup, kInner, kPlace}};
+  LabeledTensor weights, windows;
+  if (conv.group == 1) {
+    weights.labels = {kFeature, kInner};
+    windows.labels = {kBatch, kInner, kPlace};
+  } else {
+    weights.labels = {kGroup, kFeature, kInner};
+    windows.labels = {kBatch, kGroup, kInner, kPlace};
+  }
   LabelSizes sizes;
   sizes[kBatch] = conv.shape[0];
-  sizes[kGroup] = group;
-  sizes[kFeature] = features;
-  sizes[kInner] = inner;
-  sizes[kPlace] = places;
-  Tensor product = contract(lowering, weights, windows,
-                            {kBatch, kGroup, kFeature, kPlace}, sizes);
+  sizes[kGroup] = lowering.fixed(conv.group);
+  sizes[kFeature] = lowering.fixed(conv.features);
+  sizes[kInner] = lowering.fixed(conv.channels * conv.getKernelSize());
+  sizes[kPlace] = lowering.product(ShapeRef(conv.shape).drop_front(2));
+  auto getShape = [&](ArrayRef<Label> labels) {
+    Shape shape;
+    for (Label label : labels)
+      shape.push_back(sizes[label]);
+    return shape;
+  };
+  weights.tensor = lowering.reshape(conv.weights, getShape(weights.labels));
+  windows.tensor = lowering.reshape(gathered, getShape(windows.labels));
+  Labels output = windows.labels;
+  output[output.size() - 2] = kFeature;
+  Tensor product = contract(lowering, weights, windows, output, sizes);
   product = lowering.reshape(product, conv.shape);
   if (!conv.bias)
     return lowering.cast(product, elementType);
