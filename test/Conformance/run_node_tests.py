@@ -21,7 +21,6 @@ and docs/conformance.md, which sums it up.
 import argparse
 import os
 import re
-import subprocess
 import sys
 import zipfile
 from collections import Counter
@@ -30,6 +29,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
+sys.path.insert(0, str(SOURCE / "utils"))
+
+import pyenv  # noqa: E402
+import tools  # noqa: E402
+
 TABLE = HERE / "node-tests.tsv"
 PAGE = SOURCE / "docs/conformance.md"
 LAST_OPSET = 27
@@ -57,8 +61,8 @@ OUT_OF_SCOPE_OPERATORS = {
 GOOD = ("pass", "refused: ", "out of scope: ")
 
 
-class Stop(Exception):
-    """Ends a test; the text is its result."""
+class Wrong(Exception):
+    """An output is not the expected one."""
 
 
 # --- A test -------------------------------------------------------------------
@@ -124,32 +128,6 @@ class NodeTest:
 # --- Running it ---------------------------------------------------------------
 
 
-def call(command, cwd, refusal):
-    """Runs a tool. Ends the test unless it succeeds."""
-    tool = Path(command[0]).name
-    try:
-        process = subprocess.run(
-            [str(word) for word in command],
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT,
-        )
-    except subprocess.TimeoutExpired:
-        raise Stop(f"timeout: {tool} ran longer than {TIMEOUT} s") from None
-    if process.returncode == 0:
-        return
-    errors = [
-        line.split("error:", 1)[1].strip()
-        for line in process.stderr.splitlines()
-        if "error:" in line
-    ]
-    if process.returncode != 1 or not errors:
-        raise Stop(f"crash: {tool} ended with code {process.returncode}")
-    raise Stop(refusal + " ".join(errors[0].split()))
-
-
 def write_npz(path, arrays):
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
@@ -164,15 +142,15 @@ def compare(name, got, want):
     if want.dtype == ml_dtypes.bfloat16:
         want = want.astype(np.float32)
     if got.shape != want.shape:
-        raise Stop(f"wrong: {name} has the shape {got.shape}, not {want.shape}")
+        raise Wrong(f"{name} has the shape {got.shape}, not {want.shape}")
     if got.dtype != want.dtype:
-        raise Stop(f"wrong: {name} has the type {got.dtype}, not {want.dtype}")
+        raise Wrong(f"{name} has the type {got.dtype}, not {want.dtype}")
     close = np.isclose(got, want, rtol=1e-3, atol=1e-7, equal_nan=True)
     if close.all():
         return
     at = tuple(int(i) for i in np.argwhere(~close)[0])
-    raise Stop(
-        f"wrong: {name} differs in {np.sum(~close)} of {close.size} elements, "
+    raise Wrong(
+        f"{name} differs in {np.sum(~close)} of {close.size} elements, "
         f"first at {list(at)}: {got[at]}, not {want[at]}"
     )
 
@@ -181,11 +159,11 @@ def check_outputs(path, outputs):
     with np.load(path) as results:
         for name, want in outputs.items():
             if name not in results:
-                raise Stop(f"wrong: there is no output {name}")
+                raise Wrong(f"there is no output {name}")
             try:
                 got = results[name]
             except ValueError as error:
-                raise Stop(f"wrong: {name} cannot be read: {error}") from None
+                raise Wrong(f"{name} cannot be read: {error}") from None
             compare(name, got, want)
 
 
@@ -197,26 +175,27 @@ def run_test(test, args):
     work.mkdir(parents=True, exist_ok=True)
     artifact = work / "model.hyb"
     artifact.unlink(missing_ok=True)
+    # Relative, so that messages are the same everywhere.
+    model = f"{test.folder.name}/model.onnx"
+    command = [args.bin / "hybrid-compile", model, "--no-states", "-O1"]
     try:
-        # Relative, so that messages are the same everywhere.
-        model = f"{test.folder.name}/model.onnx"
-        command = [args.bin / "hybrid-compile", model, "--no-states", "-O1"]
-        call([*command, "-o", artifact], test.folder.parent, "refused: ")
+        tools.call([*command, "-o", artifact], test.folder.parent, TIMEOUT)
+    except tools.Refused as refusal:
+        return f"refused: {refusal}"
+    except tools.Broken as error:
+        return f"broken: {error}"
+    try:
         for name, inputs, outputs in test.data_sets():
             given = work / (name + ".npz")
-            try:
-                write_npz(given, inputs)
-            except ValueError:
-                raise Stop("cannot be fed: a type that npz does not have") from None
+            write_npz(given, inputs)
             command = [args.bin / "hybrid-run", artifact, "--threads", "1"]
-            call(
-                [*command, "--inputs", given, "--outputs", work / name],
-                work,
-                "fails to run: ",
-            )
+            command += ["--inputs", given.name, "--outputs", name]
+            tools.call(command, work, TIMEOUT)
             check_outputs(work / name / "0.npz", outputs)
-    except Stop as stop:
-        return str(stop)
+    except (tools.Refused, tools.Broken) as error:
+        return f"fails to run: {error}"
+    except Wrong as error:
+        return f"wrong: {error}"
     return "pass"
 
 
@@ -345,9 +324,6 @@ def parse_arguments():
 
 
 def restart_in_venv(args):
-    sys.path.insert(0, str(SOURCE / "utils"))
-    import pyenv
-
     python = pyenv.ensure(args.build, HERE / "requirements.txt")
     os.environ["HYBRID_IN_VENV"] = "1"
     os.execv(python, [str(python), __file__, *sys.argv[1:]])
