@@ -28,12 +28,12 @@ namespace hybrid {
 void buildImportPipeline(OpPassManager &pm,
                          const ImportPipelineOptions &options) {
   if (options.states) {
-    ONNXBindStatesOptions bind;
+    onnx::ONNXBindStatesOptions bind;
     bind.pairs = llvm::to_vector(options.statePairs);
-    pm.addPass(createONNXBindStates(bind));
-    pm.addPass(createONNXSpecializeEntries());
+    pm.addPass(onnx::createONNXBindStates(bind));
+    pm.addPass(onnx::createONNXSpecializeEntries());
   }
-  pm.addNestedPass<func::FuncOp>(createONNXInferShapes());
+  pm.addNestedPass<func::FuncOp>(onnx::createONNXInferShapes());
   ConvertONNXToHybridPassOptions convert;
   convert.maxBatch = options.maxBatch;
   convert.maxSeq = options.maxSeq;
@@ -104,7 +104,7 @@ void registerAllDialects(DialectRegistry &registry) {
 }
 
 void registerAllPasses() {
-  registerONNXToHybridPasses();
+  registerHybridONNXToHybridPasses();
   onnx::registerONNXPasses();
   registerHybridPasses();
   registerHybridSchedulePasses();

@@ -2,6 +2,7 @@
 
 #include "hybrid/Compiler/Compiler.h"
 
+#include "llvm/ADT/SmallString.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Path.h"

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
+#include "mlir/Dialect/MemRef/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -188,14 +189,24 @@ LogicalResult EntryBufferizer::wrap() {
       tensor = tensor::CastOp::create(builder, loc, type, tensor);
     body.getArgument(i).replaceAllUsesWith(tensor);
   }
+  // Views of outputs stand first, so that producers can write to them.
+  SmallVector<Value> outputViews;
+  for (unsigned i = 0; i < numOutputs; ++i)
+    outputViews.push_back(view(
+        loc, param(kFirstBufferParam + numInputs + i), 0, outputDims[i],
+        cast<RankedTensorType>(oldType.getResult(i)).getElementType()));
   auto ret = cast<func::ReturnOp>(body.getTerminator());
-  builder.setInsertionPoint(ret);
   for (unsigned i = 0; i < numOutputs; ++i) {
-    auto type = cast<RankedTensorType>(oldType.getResult(i));
-    Value memref = view(loc, param(kFirstBufferParam + numInputs + i), 0,
-                        outputDims[i], type.getElementType());
+    Value memref = outputViews[i], value = ret.getOperand(i);
+    // A reshape in front of an output becomes one of the output.
+    while (auto expand = value.getDefiningOp<tensor::ExpandShapeOp>()) {
+      builder.setInsertionPointAfterValue(memref);
+      memref = memref::CollapseShapeOp::create(
+          builder, loc, memref, expand.getReassociationIndices());
+      value = expand.getSrc();
+    }
+    builder.setInsertionPoint(ret);
     auto memrefType = cast<MemRefType>(memref.getType());
-    Value value = ret.getOperand(i);
     auto wanted = RankedTensorType::get(memrefType.getShape(),
                                         memrefType.getElementType());
     if (value.getType() != wanted)
@@ -237,6 +248,7 @@ LogicalResult EntryBufferizer::wrap() {
                   cast<RankedTensorType>(state.getType()).getElementType());
     return memref;
   };
+  builder.setInsertionPoint(ret);
   SmallVector<WriteStateOp> writes;
   SmallVector<ReadStateOp> reads;
   entry.walk([&](Operation *op) {
@@ -357,6 +369,7 @@ LogicalResult BufferizeEntries::bufferize(func::FuncOp entry) {
   if (failed(bufferization::runOneShotBufferize(entry, options, state)))
     return failure();
   RewritePatternSet patterns(entry.getContext());
+  memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
   for (auto *dialect : entry.getContext()->getLoadedDialects())
     dialect->getCanonicalizationPatterns(patterns);
   for (RegisteredOperationName op : entry.getContext()->getRegisteredOperations())

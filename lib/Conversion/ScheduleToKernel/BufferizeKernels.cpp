@@ -5,7 +5,10 @@
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/IR/Dominance.h"
 #include "mlir/Interfaces/ValueBoundsOpInterface.h"
+#include "mlir/Transforms/CSE.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -40,6 +43,10 @@ struct BufferizeKernels : impl::BufferizeKernelsPassBase<BufferizeKernels> {
         op.getCanonicalizationPatterns(patterns, &getContext());
     if (failed(applyPatternsGreedily(kernel, std::move(patterns))))
       return signalPassFailure();
+    // Copies of a tile onto itself are gone once equal views are one.
+    DominanceInfo dominance(kernel);
+    eliminateCommonSubExpressions(rewriter, dominance, kernel);
+    lowerCopies(kernel, rewriter);
     int64_t total = 0;
     for (memref::AllocOp alloc : collectAllocs(kernel))
       if (failed(moveToStack(alloc, total)))
@@ -50,6 +57,19 @@ struct BufferizeKernels : impl::BufferizeKernelsPassBase<BufferizeKernels> {
     SmallVector<memref::AllocOp> allocs;
     kernel.walk([&](memref::AllocOp alloc) { allocs.push_back(alloc); });
     return allocs;
+  }
+
+  /// What must be copied is, by loops like all other work.
+  static void lowerCopies(func::FuncOp kernel, IRRewriter &rewriter) {
+    SmallVector<memref::CopyOp> copies;
+    kernel.walk([&](memref::CopyOp copy) { copies.push_back(copy); });
+    for (memref::CopyOp copy : copies) {
+      rewriter.setInsertionPoint(copy);
+      if (copy.getSource() != copy.getTarget())
+        linalg::makeMemRefCopyOp(rewriter, copy.getLoc(), copy.getSource(),
+                                 copy.getTarget());
+      rewriter.eraseOp(copy);
+    }
   }
 
   LogicalResult moveToStack(memref::AllocOp alloc, int64_t &total);

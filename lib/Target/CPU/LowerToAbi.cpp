@@ -175,12 +175,16 @@ void LowerToAbi::lowerKernel(func::FuncOp kernel,
     if (pointer)
       kernel.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                         builder.getUnitAttr());
+  auto internal = LLVM::LinkageAttr::get(builder.getContext(),
+                                         LLVM::Linkage::Internal);
+  kernel->setAttr("llvm.linkage", internal);
   kernel->setAttr("passthrough",
                   builder.getStrArrayAttr({"alwaysinline", "nounwind"}));
 
   auto wrapper = func::FuncOp::create(
       builder, loc, name,
       builder.getFunctionType({b.ptr, builder.getI64Type()}, {}));
+  wrapper->setAttr("llvm.linkage", internal);
   wrapper->setAttr("passthrough", builder.getStrArrayAttr({"nounwind"}));
   Block *entry = wrapper.addEntryBlock();
   Emitter w(loc, OpBuilder::atBlockBegin(entry), types);
@@ -215,7 +219,9 @@ void LowerToAbi::lowerLaunch(Emitter &b, LaunchOp launch, Value context,
   for (Value size : launch.getSizes())
     push(b.toI64(size));
   numSlots += next;
-  Value function = LLVM::AddressOfOp::create(b, b.ptr, launch.getKernel());
+  auto kernelType = b.getFunctionType({b.ptr, b.getI64Type()}, {});
+  Value function = b.cast(
+      b.ptr, func::ConstantOp::create(b, kernelType, launch.getKernelAttr()));
   Value index =
       b.constant(kernelIndex.lookup(launch.getKernelAttr().getAttr()));
   Value callee = b.loadSlot(b.ptr, context, 0);
@@ -226,6 +232,41 @@ void LowerToAbi::lowerLaunch(Emitter &b, LaunchOp launch, Value context,
                        ValueRange{callee, context, function, index,
                                   b.toI64(launch.getGrid()), slots,
                                   b.constant(next)});
+}
+
+/// Upstream's expand-strided-metadata (LLVM 22.1) crashes on a dimension that
+/// becomes two dynamic ones, so expansions are written out here.
+void lowerExpandShape(memref::ExpandShapeOp expand) {
+  ImplicitLocOpBuilder b(expand.getLoc(), expand);
+  auto metadata =
+      memref::ExtractStridedMetadataOp::create(b, expand.getSrc());
+  auto type = cast<MemRefType>(expand.getType());
+  SmallVector<OpFoldResult> sizes = expand.getMixedOutputShape();
+  SmallVector<Value> strideValues(type.getRank());
+  for (auto [i, group] : llvm::enumerate(expand.getReassociationIndices())) {
+    Value stride = metadata.getStrides()[i];
+    for (int64_t dim : llvm::reverse(group)) {
+      strideValues[dim] = stride;
+      stride = b.createOrFold<arith::MulIOp>(
+          stride, getValueOrCreateConstantIndexOp(b, b.getLoc(), sizes[dim]));
+    }
+  }
+  SmallVector<int64_t> staticStrides;
+  int64_t staticOffset;
+  if (failed(type.getStridesAndOffset(staticStrides, staticOffset)))
+    llvm_unreachable("views are strided");
+  auto mix = [&](int64_t known, Value value) {
+    return ShapedType::isDynamic(known) ? OpFoldResult(value)
+                                        : OpFoldResult(b.getIndexAttr(known));
+  };
+  SmallVector<OpFoldResult> strides;
+  for (auto [known, value] : llvm::zip(staticStrides, strideValues))
+    strides.push_back(mix(known, value));
+  Value view = memref::ReinterpretCastOp::create(
+      b, type, metadata.getBaseBuffer(),
+      mix(staticOffset, metadata.getOffset()), sizes, strides);
+  expand.replaceAllUsesWith(view);
+  expand.erase();
 }
 
 int64_t countSlots(LaunchOp launch) {
@@ -250,6 +291,9 @@ LogicalResult LowerToAbi::lowerEntry(func::FuncOp entry,
   Value context = body.addArgument(b.ptr, loc);
   Value call = body.addArgument(b.ptr, loc);
 
+  for (auto expand : llvm::make_early_inc_range(
+           body.getOps<memref::ExpandShapeOp>()))
+    lowerExpandShape(expand);
   int64_t maxSlots = 1;
   SmallVector<LaunchOp> launches(body.getOps<LaunchOp>());
   for (LaunchOp launch : launches)
