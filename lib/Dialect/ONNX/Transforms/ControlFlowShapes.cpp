@@ -2,6 +2,7 @@
 
 #include "ShapeInference.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXCoreOps.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace hybrid::onnx;
@@ -9,6 +10,8 @@ using namespace hybrid::onnx;
 /// Rounds until dimensions of carried values stop changing; what still changes
 /// then is not known.
 static constexpr unsigned kMaxLoopRounds = 3;
+/// Loops nested deeper get one round: rounds multiply.
+static constexpr unsigned kMaxLoopDepth = 3;
 
 /// `expr` unless it holds a symbol that only has a value inside `op`.
 static Expr visibleOutside(OpShape &op, Expr expr) {
@@ -46,31 +49,35 @@ static std::optional<Shape> join(OpShape &op, const Shape *a, const Shape *b) {
 static LogicalResult ifShapes(OpShape &op) {
   auto ifOp = cast<IfOp>(op.op);
   ShapeInference &inference = op.inference;
-  if (failed(inference.runOnBlock(ifOp.getThenBranch().front())) ||
-      failed(inference.runOnBlock(ifOp.getElseBranch().front())))
-    return failure();
-  Operation *thenYield = ifOp.getThenBranch().front().getTerminator();
-  Operation *elseYield = ifOp.getElseBranch().front().getTerminator();
+  Block &thenBlock = ifOp.getThenBranch().front();
+  Block &elseBlock = ifOp.getElseBranch().front();
   std::optional<SmallVector<int64_t>> condition = op.constants(0);
-  for (unsigned i = 0; i < op.results.size(); ++i) {
-    Value thenValue = thenYield->getOperand(i);
-    Value elseValue = elseYield->getOperand(i);
-    std::optional<Shape> shape, elements;
-    if (condition && condition->size() == 1) {
-      Value taken = condition->front() ? thenValue : elseValue;
-      if (const Shape *known = inference.getShape(taken))
-        shape = *known;
-      if (const Shape *known = inference.getElements(taken))
-        elements = *known;
-    } else {
-      shape = join(op, inference.getShape(thenValue),
-                   inference.getShape(elseValue));
-      elements = join(op, inference.getElements(thenValue),
-                      inference.getElements(elseValue));
+  if (condition && condition->size() == 1) {
+    // The other branch need not even be valid for these shapes.
+    Block &taken = condition->front() ? thenBlock : elseBlock;
+    if (failed(inference.runOnBlock(taken)))
+      return failure();
+    for (auto [i, value] :
+         llvm::enumerate(taken.getTerminator()->getOperands())) {
+      if (const Shape *shape = inference.getShape(value))
+        op.set(i, visibleOutside(op, *shape));
+      if (const Shape *elements = inference.getElements(value))
+        op.setElements(i, visibleOutside(op, *elements));
     }
-    if (shape)
+    return success();
+  }
+  if (failed(inference.runOnBlock(thenBlock)) ||
+      failed(inference.runOnBlock(elseBlock)))
+    return failure();
+  for (auto [i, thenValue, elseValue] :
+       llvm::enumerate(thenBlock.getTerminator()->getOperands(),
+                       elseBlock.getTerminator()->getOperands())) {
+    if (std::optional<Shape> shape = join(op, inference.getShape(thenValue),
+                                          inference.getShape(elseValue)))
       op.set(i, visibleOutside(op, *shape));
-    if (elements)
+    if (std::optional<Shape> elements =
+            join(op, inference.getElements(thenValue),
+                 inference.getElements(elseValue)))
       op.setElements(i, visibleOutside(op, *elements));
   }
   return success();
@@ -97,6 +104,13 @@ public:
   }
 
   LogicalResult run() {
+    unsigned &depth = op.inference.loopDepth;
+    llvm::SaveAndRestore nest(depth, depth + 1);
+    if (depth > kMaxLoopDepth) {
+      for (unsigned i = 0; i < numCarried; ++i)
+        forget(body.getArgument(firstCarried + i));
+      return op.inference.runOnBlock(body);
+    }
     for (unsigned round = 0;; ++round) {
       if (failed(op.inference.runOnBlock(body)))
         return failure();
@@ -139,12 +153,22 @@ private:
       if (!differs)
         continue;
       changed = true;
-      if (forGood)
-        for (auto [d, dim] : llvm::enumerate(widened))
-          dim = op.inference.dimSymbol(argument, d);
       op.inference.setShape(argument, std::move(widened));
+      if (forGood)
+        forget(argument);
     }
     return changed;
+  }
+
+  /// Nothing but the rank is known.
+  void forget(BlockArgument argument) {
+    const Shape *shape = op.inference.getShape(argument);
+    if (!shape)
+      return;
+    Shape symbols;
+    for (size_t d = 0; d < shape->size(); ++d)
+      symbols.push_back(op.inference.dimSymbol(argument, d));
+    op.inference.setShape(argument, std::move(symbols));
   }
 
   OpShape &op;

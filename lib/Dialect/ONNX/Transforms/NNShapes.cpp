@@ -55,8 +55,8 @@ static Expr windowedSize(OpShape &op, const Window &window, size_t i,
                          one);
   Expr padded = size;
   if (autoPad != "VALID")
-    padded =
-        math.add(size, op.constant(window.pads[i] + window.pads[i + axes]));
+    padded = math.add(size, math.add(op.constant(window.pads[i]),
+                                     op.constant(window.pads[i + axes])));
   Expr room = math.sub(padded, extent);
   if (!window.ceil)
     return math.add(math.floorDiv(room, stride), one);
@@ -65,7 +65,9 @@ static Expr windowedSize(OpShape &op, const Window &window, size_t i,
   Expr before = math.sub(count, one);
   Expr start = math.mul(before, stride);
   Expr limit = math.add(size, op.constant(window.pads[i]));
-  return math.isAtLeast(start, limit) ? before : count;
+  if (math.isAtLeast(start, limit))
+    return before;
+  return math.isAtLeast(limit, math.add(start, one)) ? count : Expr();
 }
 
 /// x [N, C, spatial…] → [N, channels, windows…]
@@ -130,9 +132,10 @@ static LogicalResult convTranspose(OpShape &op) {
     Expr extent = math.mul(op.constant(window->dilations[i]),
                            math.sub(window->kernel[i], op.constant(1)));
     Expr spread = math.mul(math.sub(size, op.constant(1)), stride);
-    int64_t pads = window->pads[i] + window->pads[i + axes];
-    result.push_back(math.add(math.add(spread, extent),
-                              op.constant(outputPads[i] + 1 - pads)));
+    Expr pads = math.add(op.constant(window->pads[i]),
+                         op.constant(window->pads[i + axes]));
+    Expr extra = math.add(op.constant(outputPads[i]), op.constant(1));
+    result.push_back(math.add(math.add(spread, extent), math.sub(extra, pads)));
   }
   op.set(0, std::move(result));
   return success();

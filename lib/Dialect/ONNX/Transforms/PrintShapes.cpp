@@ -35,6 +35,8 @@ private:
   void print(func::FuncOp func, const SymbolicShapes &shapes);
   void printValue(Value value, StringRef label, const SymbolicShapes &shapes,
                   raw_ostream &os);
+  void printOutput(func::FuncOp func, OpOperand &operand,
+                   const SymbolicShapes &shapes, raw_ostream &os);
   void printSymbols(const SymbolicShapes &shapes, raw_ostream &os);
 
   unsigned numValues = 0, numUnranked = 0, numFromData = 0;
@@ -70,6 +72,15 @@ void PrintShapes::printValue(Value value, StringRef label,
           shapes.getElements(value))
     text += " = {" + join(*elements, shapes) + "}";
   os << getNodeName(value.getLoc()) << " " << label << " " << text << "\n";
+}
+
+void PrintShapes::printOutput(func::FuncOp func, OpOperand &operand,
+                              const SymbolicShapes &shapes, raw_ostream &os) {
+  unsigned number = operand.getOperandNumber();
+  auto name = func.getResultAttrOfType<StringAttr>(number, "onnx.name");
+  std::optional<ArrayRef<AffineExpr>> shape = shapes.getShape(operand.get());
+  os << (name ? name.str() : std::to_string(number)) << " output "
+     << (shape ? "[" + join(*shape, shapes) + "]" : "?") << "\n";
 }
 
 void PrintShapes::printSymbols(const SymbolicShapes &shapes, raw_ostream &os) {
@@ -113,6 +124,9 @@ void PrintShapes::print(func::FuncOp func, const SymbolicShapes &shapes) {
     for (Value result : op->getResults())
       printValue(result, getOpType(op), shapes, os);
   });
+  for (OpOperand &operand :
+       func.getBody().front().getTerminator()->getOpOperands())
+    printOutput(func, operand, shapes, os);
   printSymbols(shapes, os);
   llvm::outs() << "values " << numValues << ", unknown rank " << numUnranked
                << ", data-dependent " << numFromData << "\n";

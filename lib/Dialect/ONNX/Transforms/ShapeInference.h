@@ -58,6 +58,8 @@ public:
   SymbolicAlgebra math;
   llvm::DenseMap<mlir::Value, Shape> shapes;
   llvm::DenseMap<mlir::Value, Shape> elements;
+  /// Loops around the op that is looked at.
+  unsigned loopDepth = 0;
 
 private:
   void setArguments();

@@ -34,12 +34,17 @@ static LogicalResult dft(OpShape &op) {
   if (!axis)
     return failure();
   Shape result = *input;
-  if (op.has(1))
-    result[*axis] = op.sizeElement(1, 0);
+  SymbolicAlgebra &math = op.math;
   bool onesided = op.integer("onesided", 0), inverse = op.integer("inverse", 0);
-  if (onesided && !inverse)
-    result[*axis] = op.math.add(op.math.floorDiv(result[*axis], op.constant(2)),
-                                op.constant(1));
+  Expr length = op.has(1) ? op.sizeElement(1, 0) : result[*axis];
+  if (onesided && inverse) {
+    // From half a spectrum back to real numbers.
+    if (!op.has(1))
+      length = math.mul(math.sub(length, op.constant(1)), op.constant(2));
+  } else if (onesided) {
+    length = math.add(math.floorDiv(length, op.constant(2)), op.constant(1));
+  }
+  result[*axis] = length;
   result.back() = op.constant(onesided && inverse ? 1 : 2);
   op.set(0, std::move(result));
   return success();

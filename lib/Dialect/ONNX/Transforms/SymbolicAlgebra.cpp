@@ -13,8 +13,11 @@ using namespace hybrid::onnx;
 /// Larger polynomials are as good as unknown.
 static constexpr size_t kMaxTerms = 128;
 static constexpr size_t kMaxDegree = 16;
-/// Steps of a proof.
+/// Divisions and maxima nest no further than this many atoms in all.
+static constexpr unsigned kMaxAtomCost = 256;
+/// Replacements within each other, and in all, that a proof may try.
 static constexpr unsigned kMaxProofDepth = 4;
+static constexpr unsigned kMaxProofSteps = 200;
 
 //===----------------------------------------------------------------------===//
 // Symbols
@@ -90,6 +93,7 @@ void SymbolicAlgebra::renumber(ArrayRef<unsigned> order) {
   }
   substitution.clear();
   atoms.clear();
+  atomCosts.clear();
   atomNumbers.clear();
   minimumCache.clear();
   polyCache.clear();
@@ -108,11 +112,21 @@ bool SymbolicAlgebra::MonomialOrder::operator()(const Monomial &a,
   return a < b;
 }
 
-unsigned SymbolicAlgebra::atomNumber(AffineExpr atom) {
+unsigned SymbolicAlgebra::atomNumber(AffineExpr atom, unsigned cost) {
   auto [found, inserted] = atomNumbers.try_emplace(atom, atoms.size());
-  if (inserted)
+  if (inserted) {
     atoms.push_back(atom);
+    atomCosts.push_back(cost);
+  }
   return found->second;
+}
+
+unsigned SymbolicAlgebra::costOf(const Poly &poly) const {
+  unsigned cost = 1;
+  for (const auto &[monomial, coefficient] : poly)
+    for (unsigned atom : monomial)
+      cost += atomCosts[atom];
+  return cost;
 }
 
 SymbolicAlgebra::Poly SymbolicAlgebra::constantPoly(int64_t value) {
@@ -122,9 +136,10 @@ SymbolicAlgebra::Poly SymbolicAlgebra::constantPoly(int64_t value) {
   return poly;
 }
 
-SymbolicAlgebra::Poly SymbolicAlgebra::atomPoly(AffineExpr atom) {
+SymbolicAlgebra::Poly SymbolicAlgebra::atomPoly(AffineExpr atom,
+                                                unsigned cost) {
   Poly poly;
-  poly[{atomNumber(atom)}] = 1;
+  poly[{atomNumber(atom, cost)}] = 1;
   return poly;
 }
 
@@ -185,9 +200,16 @@ SymbolicAlgebra::MaybePoly SymbolicAlgebra::mulPoly(const Poly &a,
 
 SymbolicAlgebra::MaybePoly SymbolicAlgebra::symbolPoly(unsigned i) {
   auto found = substitution.find(i);
-  if (found == substitution.end())
-    return atomPoly(getAffineSymbolExpr(i, context));
-  return toPoly(found->second);
+  if (found != substitution.end())
+    return toPoly(found->second);
+  unsigned cost = 1;
+  const SymbolInfo &symbol = symbols[i];
+  if (symbol.kind == SymbolInfo::Kind::Max ||
+      symbol.kind == SymbolInfo::Kind::Min)
+    for (AffineExpr operand : {symbol.lhs, symbol.rhs})
+      if (MaybePoly poly = toPoly(operand))
+        cost += costOf(*poly);
+  return atomPoly(getAffineSymbolExpr(i, context), cost);
 }
 
 SymbolicAlgebra::MaybePoly SymbolicAlgebra::toPoly(AffineExpr expr) {
@@ -300,16 +322,19 @@ SymbolicAlgebra::MaybePoly SymbolicAlgebra::floorDivPoly(const Poly &a,
   }
   if (std::optional<Poly> exact = divideExactly(a, b))
     return *exact;
-  return divisionPoly(toExpr(a), toExpr(b));
+  return divisionPoly(a, b);
 }
 
 /// A division as an atom, unless MLIR's own simplification makes it something
 /// else.
-SymbolicAlgebra::MaybePoly SymbolicAlgebra::divisionPoly(AffineExpr a,
-                                                         AffineExpr b) {
-  AffineExpr division = a.floorDiv(b);
+SymbolicAlgebra::MaybePoly SymbolicAlgebra::divisionPoly(const Poly &a,
+                                                         const Poly &b) {
+  unsigned cost = costOf(a) + costOf(b);
+  if (cost > kMaxAtomCost)
+    return std::nullopt;
+  AffineExpr division = toExpr(a).floorDiv(toExpr(b));
   if (division.getKind() == AffineExprKind::FloorDiv)
-    return atomPoly(division);
+    return atomPoly(division, cost);
   return toPoly(division);
 }
 
@@ -387,9 +412,9 @@ SymbolicAlgebra::MaybePoly SymbolicAlgebra::reducedFloorDiv(Poly numerator,
     }
   }
   MaybePoly room = addPoly(constantPoly(divisor - 1), numerator, -1);
-  if (room && isNonNegative(numerator) && isNonNegative(*room))
+  if (room && prove(numerator) && prove(*room))
     return Poly();
-  return divisionPoly(toExpr(numerator), constant(divisor));
+  return divisionPoly(numerator, constantPoly(divisor));
 }
 
 //===----------------------------------------------------------------------===//
@@ -537,8 +562,9 @@ bool SymbolicAlgebra::isNonNegativeByAtom(const Poly &poly, unsigned atom,
 bool SymbolicAlgebra::isNonNegative(const Poly &poly, unsigned depth) {
   if (isNonNegativeAfterShift(poly))
     return true;
-  if (depth >= kMaxProofDepth)
+  if (depth >= kMaxProofDepth || proofSteps == 0)
     return false;
+  --proofSteps;
   SmallVector<unsigned> candidates;
   for (const auto &[monomial, coefficient] : poly)
     if (monomial.size() == 1)
@@ -546,6 +572,14 @@ bool SymbolicAlgebra::isNonNegative(const Poly &poly, unsigned depth) {
   return llvm::any_of(candidates, [&](unsigned atom) {
     return isNonNegativeByAtom(poly, atom, depth);
   });
+}
+
+/// A proof of its own, also within another one.
+bool SymbolicAlgebra::prove(const Poly &poly) {
+  unsigned outer = std::exchange(proofSteps, kMaxProofSteps);
+  bool proven = isNonNegative(poly);
+  proofSteps = outer;
+  return proven;
 }
 
 //===----------------------------------------------------------------------===//
@@ -622,7 +656,7 @@ bool SymbolicAlgebra::isAtLeast(AffineExpr expr, int64_t bound) {
 bool SymbolicAlgebra::isAtLeast(AffineExpr a, AffineExpr b) {
   AffineExpr difference = sub(a, b);
   MaybePoly poly = difference ? toPoly(difference) : std::nullopt;
-  return poly && isNonNegative(*poly);
+  return poly && prove(*poly);
 }
 
 bool SymbolicAlgebra::isDifferent(AffineExpr a, AffineExpr b) {
@@ -633,26 +667,32 @@ bool SymbolicAlgebra::isDifferent(AffineExpr a, AffineExpr b) {
 
 AffineExpr SymbolicAlgebra::extremum(SymbolInfo::Kind kind, AffineExpr a,
                                      AffineExpr b) {
-  // One order of the operands, so that max(a, b) is max(b, a).
-  if (std::less<const void *>()(b.getAsOpaquePointer(), a.getAsOpaquePointer()))
-    std::swap(a, b);
-  Expr &symbol = extrema[{static_cast<int>(kind), a.getAsOpaquePointer(),
-                          b.getAsOpaquePointer()}];
-  if (symbol)
-    return symbol;
-  bool isMax = kind == SymbolInfo::Kind::Max;
   MaybePoly x = toPoly(a), y = toPoly(b);
-  std::optional<int64_t> lowA = x ? lowerBound(*x) : std::nullopt;
-  std::optional<int64_t> lowB = y ? lowerBound(*y) : std::nullopt;
+  if (!x || !y || costOf(*x) + costOf(*y) > kMaxAtomCost)
+    return AffineExpr();
+  // One order of the operands, so that max(a, b) is max(b, a).
+  if (*y < *x) {
+    std::swap(a, b);
+    std::swap(x, y);
+  }
+  std::tuple key{static_cast<int>(kind), a.getAsOpaquePointer(),
+                 b.getAsOpaquePointer()};
+  if (AffineExpr known = extrema[key])
+    return known;
+  bool isMax = kind == SymbolInfo::Kind::Max;
+  std::optional<int64_t> lowA = lowerBound(*x), lowB = lowerBound(*y);
   int64_t minimum = kNoMinimum;
   if (isMax)
     minimum = std::max(lowA.value_or(kNoMinimum), lowB.value_or(kNoMinimum));
   else if (lowA && lowB)
     minimum = std::min(*lowA, *lowB);
   std::string name =
-      uniqueName((isMax ? "max(" : "min(") + print(a) + ", " + print(b) + ")");
-  return symbol = addSymbol(
-             {kind, std::move(name), Value(), /*index=*/0, a, b, minimum});
+      (isMax ? "max(" : "min(") + print(a) + ", " + print(b) + ")";
+  constexpr size_t kMaxName = 100;
+  if (name.size() > kMaxName)
+    name = isMax ? "max" : "min";
+  return extrema[key] = addSymbol({kind, uniqueName(name), Value(),
+                                   /*index=*/0, a, b, minimum});
 }
 
 AffineExpr SymbolicAlgebra::max(AffineExpr a, AffineExpr b) {

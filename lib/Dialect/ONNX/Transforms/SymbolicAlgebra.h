@@ -97,20 +97,22 @@ private:
   using Poly = std::map<Monomial, int64_t, MonomialOrder>;
   using MaybePoly = std::optional<Poly>;
 
-  unsigned atomNumber(Expr atom);
+  unsigned atomNumber(Expr atom, unsigned cost = 1);
+  unsigned costOf(const Poly &poly) const;
+  bool prove(const Poly &poly);
   MaybePoly toPoly(Expr expr);
   MaybePoly computePoly(Expr expr);
   MaybePoly symbolPoly(unsigned i);
   Expr toExpr(const Poly &poly);
   Expr toExpr(const MaybePoly &poly) { return poly ? toExpr(*poly) : Expr(); }
   static Poly constantPoly(int64_t value);
-  Poly atomPoly(Expr atom);
+  Poly atomPoly(Expr atom, unsigned cost = 1);
   static std::optional<int64_t> constantOf(const Poly &poly);
   static MaybePoly addPoly(const Poly &a, const Poly &b, int64_t factor);
   static MaybePoly mulPoly(const Poly &a, const Poly &b);
   static MaybePoly scalePoly(const Poly &a, int64_t factor);
   MaybePoly floorDivPoly(const Poly &a, const Poly &b);
-  MaybePoly divisionPoly(Expr a, Expr b);
+  MaybePoly divisionPoly(const Poly &a, const Poly &b);
   static Poly primitivePart(const Poly &poly);
   Expr solveFor(Poly poly, unsigned number, int64_t coefficient);
   MaybePoly floorDivConstant(Poly numerator, int64_t divisor);
@@ -131,6 +133,10 @@ private:
   llvm::StringMap<unsigned> symbolByName;
   llvm::DenseMap<unsigned, Expr> substitution;
   std::vector<Expr> atoms;
+  /// How large an atom is, all that it contains counted.
+  std::vector<unsigned> atomCosts;
+  /// What is left for the proof under way.
+  unsigned proofSteps = 0;
   llvm::DenseMap<Expr, unsigned> atomNumbers;
   llvm::DenseMap<unsigned, std::optional<int64_t>> minimumCache;
   std::map<Expr, MaybePoly, bool (*)(Expr, Expr)> polyCache{[](Expr a, Expr b) {

@@ -412,7 +412,7 @@ static LogicalResult range(OpShape &op) {
     if (!start || !limit || !delta || *delta == 0)
       return success();
     double count = std::ceil((*limit - *start) / *delta);
-    if (count < 1e15)
+    if (std::abs(count) < 1e15)
       op.set(0, Shape{op.constant(std::max<int64_t>(0, count))});
     return success();
   }
