@@ -111,9 +111,9 @@ bool Compilation::import() {
   module->walk([&](Operation *op) {
     report.numNodes += isa<onnx::ONNXDialect>(op->getDialect());
   });
-  modelInfo["name"] = llvm::sys::path::filename(input);
+  modelInfo["name"] = llvm::sys::path::filename(input).str();
   if (auto producer = (*module)->getAttrOfType<StringAttr>("onnx.producer"))
-    modelInfo["producer"] = producer.getValue();
+    modelInfo["producer"] = producer.str();
   if (auto opsets = (*module)->getAttrOfType<DictionaryAttr>("onnx.opsets")) {
     llvm::json::Object object;
     for (NamedAttribute entry : opsets)

@@ -8,6 +8,7 @@ using namespace mlir;
 namespace json = llvm::json;
 
 namespace hybrid {
+// llvm::json holds a StringRef without copying it: strings are copied here.
 namespace {
 
 /// The manifest's name of a storage type; empty if it has none.
@@ -39,7 +40,7 @@ json::Array toJSON(ArrayAttr attr) {
     if (auto integer = dyn_cast<IntegerAttr>(element))
       array.push_back(integer.getInt());
     else
-      array.push_back(cast<StringAttr>(element).getValue());
+      array.push_back(cast<StringAttr>(element).str());
   }
   return array;
 }
@@ -55,11 +56,11 @@ llvm::Expected<json::Object> describeValue(DictionaryAttr value) {
   if (!name || dtype.empty())
     return llvm::createStringError(
         "an input or output has no name or a type that artifacts cannot hold");
-  json::Object object{{"name", name.getValue()},
-                      {"dtype", dtype},
+  json::Object object{{"name", name.str()},
+                      {"dtype", dtype.str()},
                       {"dims", toJSON(value.getAs<ArrayAttr>("hybrid.dims"))}};
   if (auto role = value.getAs<StringAttr>("hybrid.role"))
-    object["role"] = role.getValue();
+    object["role"] = role.str();
   if (auto range = value.getAs<ArrayAttr>("hybrid.range"))
     object["range"] = toJSON(range);
   else if (auto range = value.getAs<DenseI64ArrayAttr>("hybrid.range"))
@@ -72,16 +73,16 @@ json::Object describeState(StateOp state, StringRef batch) {
   json::Array dims;
   for (int64_t size : type.getShape()) {
     if (ShapedType::isDynamic(size))
-      dims.push_back(batch);
+      dims.push_back(batch.str());
     else
       dims.push_back(size);
   }
   std::string kind = stringifyStateKind(state.getKind()).str();
   std::replace(kind.begin(), kind.end(), '_', '-');
-  json::Object object{{"name", state.getSymName()},
-                      {"present", state.getPresent()},
+  json::Object object{{"name", state.getSymName().str()},
+                      {"present", state.getPresent().str()},
                       {"kind", kind},
-                      {"dtype", getDtypeName(type.getElementType())},
+                      {"dtype", getDtypeName(type.getElementType()).str()},
                       {"dims", std::move(dims)}};
   if (auto axis = state.getLengthAxis())
     object["length_axis"] = *axis;
@@ -113,8 +114,8 @@ llvm::Expected<json::Object> buildManifest(ModuleOp module,
       if (role == "seq")
         seq = name.str();
       symbols.push_back(json::Object{
-          {"name", name},
-          {"role", role},
+          {"name", name.str()},
+          {"role", role.str()},
           {"capacity", info.getAs<IntegerAttr>("capacity").getInt()}});
     }
   manifest["symbols"] = std::move(symbols);
@@ -132,7 +133,7 @@ llvm::Expected<json::Object> buildManifest(ModuleOp module,
     if (func->hasAttr(kEntryAttr))
       entryOps.push_back(func);
     if (func->hasAttr(kKernelAttr))
-      kernels.push_back(func.getName());
+      kernels.push_back(func.getName().str());
   }
   // decode first: the runtime takes the first whose requirements hold.
   llvm::stable_sort(entryOps, [](func::FuncOp a, func::FuncOp b) {
@@ -143,7 +144,7 @@ llvm::Expected<json::Object> buildManifest(ModuleOp module,
     if (entry.getName() == "decode")
       requires_[seq] = 1;
     std::string function = ("hybrid_" + entry.getName()).str();
-    entries.push_back(json::Object{{"name", entry.getName()},
+    entries.push_back(json::Object{{"name", entry.getName().str()},
                                    {"function", function},
                                    {"shapes", function + "_shapes"},
                                    {"requires", std::move(requires_)}});
