@@ -663,7 +663,8 @@ static SmallVector<Group> groupDims(const Lowering &l, ShapeRef from,
   return groups;
 }
 
-Tensor Lowering::reshape(const Tensor &tensor, ShapeRef shape) {
+/// `tensor` under another shape: collapsed and expanded.
+Tensor Lowering::createView(const Tensor &tensor, ShapeRef shape) {
   Shape to(shape);
   Type element = tensor.getElementType();
   RankedTensorType wanted = type(to, element);
@@ -721,6 +722,16 @@ Tensor Lowering::reshape(const Tensor &tensor, ShapeRef shape) {
     value =
         tensor::ExpandShapeOp::create(b, loc, wanted, value, expand, sizes(to));
   return {value, to};
+}
+
+Tensor Lowering::reshape(const Tensor &tensor, ShapeRef shape) {
+  auto known = impl->reshaped.find(tensor.value);
+  // A copy: creating the view may grow the map.
+  Tensor source = known == impl->reshaped.end() ? tensor : known->second;
+  Tensor view = createView(source, shape);
+  if (view.value != source.value)
+    impl->reshaped.try_emplace(view.value, source);
+  return view;
 }
 
 //===----------------------------------------------------------------------===//

@@ -213,6 +213,7 @@ private:
   friend class EntryConverter;
 
   Tensor materialize(mlir::Value value);
+  Tensor createView(const Tensor &tensor, ShapeRef shape);
   Tensor materializeKnown(llvm::ArrayRef<mlir::AffineExpr> elements,
                           ShapeRef dims, mlir::Type elementType);
   mlir::Value symbolValue(unsigned number);

@@ -15,6 +15,8 @@ struct Lowering::Impl {
   /// Ops of `graph` that must be lowered.
   llvm::DenseSet<mlir::Operation *> live;
   llvm::DenseMap<mlir::Value, Tensor> values;
+  /// What a reshaped tensor was before: reshapes do not pile up.
+  llvm::DenseMap<mlir::Value, Tensor> reshaped;
   llvm::DenseMap<mlir::AffineExpr, mlir::Value> sizes;
   llvm::DenseMap<mlir::Value, State *> pasts, presents;
   llvm::DenseMap<State *, mlir::Value> reads;

@@ -2,6 +2,7 @@
 
 #include "hybrid/Conversion/ONNXToHybrid/Passes.h"
 
+#include "Attention.h"
 #include "LoweringImpl.h"
 #include "Signature.h"
 #include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
@@ -76,6 +77,7 @@ private:
   LogicalResult createFunction();
   void findLive();
   LogicalResult lowerOps();
+  LogicalResult lowerOp(Operation *op, const Registry::LowerFn &lower);
   LogicalResult checkShapes(Operation *op);
   LogicalResult finish();
   FailureOr<Tensor> getStateUpdate(State &state);
@@ -356,6 +358,14 @@ LogicalResult EntryConverter::checkShapes(Operation *op) {
   return success();
 }
 
+LogicalResult EntryConverter::lowerOp(Operation *op,
+                                      const Registry::LowerFn &lower) {
+  // A concatenation with the past may be what updates a state.
+  if (lowerCacheConcat(op, lowering))
+    return success();
+  return lower(op, lowering);
+}
+
 LogicalResult EntryConverter::lowerOps() {
   llvm::SmallDenseSet<Operation *> failedOps;
   llvm::MapVector<StringRef, SmallVector<Operation *>> missing;
@@ -379,7 +389,7 @@ LogicalResult EntryConverter::lowerOps() {
       continue;
     }
     lowering.loc = op.getLoc();
-    if (failed(checkShapes(&op)) || failed((*lower)(&op, lowering)) ||
+    if (failed(checkShapes(&op)) || failed(lowerOp(&op, *lower)) ||
         impl().broken) {
       failedOps.insert(&op);
       impl().broken = false;
@@ -488,7 +498,7 @@ public:
       FailureOr<onnx::SymbolicShapes> symbols = analyze(func);
       if (failed(symbols))
         return signalPassFailure();
-      context = std::min(context, findPositions(func, *symbols));
+      context = std::min(context, findMaxPositions(func, *symbols));
       shapes.push_back(std::move(*symbols));
     }
     SymbolTableBuilder symbolTable(capacities);
@@ -528,16 +538,6 @@ private:
         if (auto text = dyn_cast<StringAttr>(binding.getValue()))
           options.bindings[binding.getName().str()] = text.str();
     return onnx::SymbolicShapes::compute(func, options);
-  }
-
-  /// The most positions that the tables allow which tokens index.
-  int64_t findPositions(func::FuncOp func,
-                        const onnx::SymbolicShapes &symbols) {
-    int64_t positions = std::numeric_limits<int64_t>::max();
-    for (BlockArgument arg : func.getArguments())
-      if (auto rows = findInputRange(arg, symbols).positions)
-        positions = std::min(positions, *rows);
-    return positions;
   }
 };
 } // namespace

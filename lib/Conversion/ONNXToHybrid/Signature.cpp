@@ -10,6 +10,8 @@
 
 #include "llvm/ADT/TypeSwitch.h"
 
+#include <limits>
+
 using namespace mlir;
 
 namespace hybrid {
@@ -17,6 +19,20 @@ namespace hybrid {
 //===----------------------------------------------------------------------===//
 // Ranges
 //===----------------------------------------------------------------------===//
+
+/// The static size of `table` along `axis`.
+static std::optional<int64_t> getRows(Value table, int64_t axis,
+                                      const onnx::SymbolicShapes &symbols) {
+  std::optional<ArrayRef<AffineExpr>> shape = symbols.getShape(table);
+  if (!shape)
+    return std::nullopt;
+  std::optional<int64_t> dim = Lowering::normalizeAxis(axis, shape->size());
+  if (!dim)
+    return std::nullopt;
+  auto constant =
+      dyn_cast<AffineConstantExpr>(symbols.simplify((*shape)[*dim]));
+  return constant ? std::optional(constant.getValue()) : std::nullopt;
+}
 
 namespace {
 /// Follows an integer input through ops that only move its elements.
@@ -61,17 +77,8 @@ private:
     return type && isa<IntegerType>(type.getElementType());
   }
 
-  /// The static size of `table` along `axis`.
   std::optional<int64_t> rows(Value table, int64_t axis) const {
-    std::optional<ArrayRef<AffineExpr>> shape = symbols.getShape(table);
-    if (!shape)
-      return std::nullopt;
-    std::optional<int64_t> dim = Lowering::normalizeAxis(axis, shape->size());
-    if (!dim)
-      return std::nullopt;
-    auto constant =
-        dyn_cast<AffineConstantExpr>(symbols.simplify((*shape)[*dim]));
-    return constant ? std::optional(constant.getValue()) : std::nullopt;
+    return getRows(table, axis, symbols);
   }
 
   void limit(int64_t low, int64_t high) {
@@ -105,6 +112,21 @@ InputRange findInputRange(Value input, const onnx::SymbolicShapes &symbols) {
   RangeFinder finder(symbols);
   finder.follow(input);
   return finder.result;
+}
+
+int64_t findMaxPositions(func::FuncOp func,
+                         const onnx::SymbolicShapes &symbols) {
+  int64_t positions = std::numeric_limits<int64_t>::max();
+  for (BlockArgument arg : func.getArguments())
+    if (auto rows = findInputRange(arg, symbols).positions)
+      positions = std::min(positions, *rows);
+  func.walk([&](onnx::MsGroupQueryAttentionOp op) {
+    if (op.getDoRotary().value_or(0) == 0 || onnx::isAbsent(op.getCosCache()))
+      return;
+    if (auto rows = getRows(op.getCosCache(), 0, symbols))
+      positions = std::min(positions, *rows);
+  });
+  return positions;
 }
 
 //===----------------------------------------------------------------------===//

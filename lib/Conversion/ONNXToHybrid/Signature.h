@@ -28,6 +28,11 @@ struct InputRange {
 InputRange findInputRange(mlir::Value input,
                           const onnx::SymbolicShapes &symbols);
 
+/// The most positions that the tables allow which tokens' positions index;
+/// INT64_MAX if there are none.
+int64_t findMaxPositions(mlir::func::FuncOp func,
+                         const onnx::SymbolicShapes &symbols);
+
 /// `hybrid.dims` for `shape`: integers, names, expressions.
 mlir::ArrayAttr getDimsAttr(mlir::MLIRContext *context,
                             llvm::ArrayRef<mlir::AffineExpr> shape,
