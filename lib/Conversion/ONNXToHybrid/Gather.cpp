@@ -140,14 +140,13 @@ static LogicalResult lowerGather(onnx::GatherOp op, Lowering &lowering) {
   return success();
 }
 
-/// Loop index `dim`, made safe for a tensor whose size there isn't known to be
-/// as large as the loop.
-static Value getPosition(const Scalars &s, Lowering &lowering, unsigned dim,
+/// `position`, below `loopSize`, made safe for a dimension that isn't known to
+/// be that large.
+static Value fitPosition(const Scalars &s, Lowering &lowering, Value position,
                          AffineExpr loopSize, AffineExpr size, Value extent) {
-  Value here = s.loopIndex(dim);
   if (lowering.symbols.isAtLeast(lowering.symbols.simplify(size - loopSize), 0))
-    return here;
-  return Scalars{s.b, s.loc}.clampIndex(here, extent);
+    return position;
+  return Scalars{s.b, s.loc}.clampIndex(position, extent);
 }
 
 static LogicalResult lowerGatherElements(onnx::GatherElementsOp op,
@@ -176,10 +175,10 @@ static LogicalResult lowerGatherElements(onnx::GatherElementsOp op,
                      SmallVector<Value> position;
                      for (int64_t i = 0; i < rank; ++i)
                        position.push_back(
-                           i == *axis
-                               ? s.clampIndex(args[0], extents[i])
-                               : getPosition(s, lowering, i, indices.shape[i],
-                                             sizes[i], extents[i]));
+                           i == *axis ? s.clampIndex(args[0], extents[i])
+                                      : fitPosition(s, lowering, s.loopIndex(i),
+                                                    indices.shape[i], sizes[i],
+                                                    extents[i]));
                      return s.extract(data.value, position);
                    }));
   return success();
@@ -228,8 +227,9 @@ static LogicalResult lowerGatherND(onnx::GatherNDOp op, Lowering &lowering) {
               indexPosition.push_back(s.loopIndex(i));
             indexPosition.push_back({});
             for (int64_t i = 0; i < batch; ++i)
-              position.push_back(getPosition(s, lowering, i, indices.shape[i],
-                                             sizes[i], extents[i]));
+              position.push_back(fitPosition(s, lowering, s.loopIndex(i),
+                                             indices.shape[i], sizes[i],
+                                             extents[i]));
             for (int64_t i = 0; i < *depth; ++i) {
               indexPosition.back() = s.integer(b.getIndexType(), i);
               Value index = s.extract(indices.value, indexPosition);
