@@ -59,8 +59,10 @@ private:
   bool writeBundle(llvm::ArrayRef<char> object);
   std::vector<WeightRef> getWeights();
 
-  llvm::StringRef input, output;
-  const CompileOptions &options;
+  // Copies: lld resets command line options, in which the caller's strings may
+  // live.
+  std::string input, output;
+  const CompileOptions options;
   llvm::raw_ostream &errors;
   CompileReport &report;
   MLIRContext context;
@@ -180,8 +182,8 @@ bool Compilation::writeBundle(llvm::ArrayRef<char> object) {
   std::string text;
   llvm::raw_string_ostream(text)
       << llvm::formatv("{0:2}", llvm::json::Value(std::move(manifest)));
-  std::string error = writeBundleFile(output.str(), *shared, text, input.str(),
-                                      weights, report.weightBytes);
+  std::string error = writeBundleFile(output, *shared, text, input, weights,
+                                      report.weightBytes);
   return error.empty() || fail(error);
 }
 
