@@ -105,12 +105,15 @@ int main(int argc, char **argv) {
       output = path.str().str();
     }
   }
+  // Linking resets the options.
+  const bool json = options.json, verbose = options.verbose;
+  const std::string input = options.input;
   hybrid::CompileReport report;
-  if (!hybrid::compile(options.input, output, compile, llvm::errs(), report))
+  if (!hybrid::compile(input, output, compile, llvm::errs(), report))
     return 1;
-  if (options.json)
+  if (json)
     llvm::outs() << report.toJSON();
-  else if (options.verbose)
+  else if (verbose)
     llvm::errs() << report.toText();
   return 0;
 }
