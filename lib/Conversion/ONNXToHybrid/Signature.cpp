@@ -117,9 +117,16 @@ InputRange findInputRange(Value input, const onnx::SymbolicShapes &symbols) {
 int64_t findMaxPositions(func::FuncOp func,
                          const onnx::SymbolicShapes &symbols) {
   int64_t positions = std::numeric_limits<int64_t>::max();
-  for (BlockArgument arg : func.getArguments())
-    if (auto rows = findInputRange(arg, symbols).positions)
-      positions = std::min(positions, *rows);
+  for (BlockArgument arg : func.getArguments()) {
+    InputRange found = findInputRange(arg, symbols);
+    if (found.positions)
+      positions = std::min(positions, *found.positions);
+    // Position ids may index tables by Gather.
+    bool isPosition = onnx::getInputRole(func, arg.getArgNumber()) ==
+                      onnx::InputRole::PositionIds;
+    if (isPosition && found.range)
+      positions = std::min(positions, found.range->second + 1);
+  }
   func.walk([&](onnx::MsGroupQueryAttentionOp op) {
     if (op.getDoRotary().value_or(0) == 0 || onnx::isAbsent(op.getCosCache()))
       return;

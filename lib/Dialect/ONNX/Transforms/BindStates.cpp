@@ -294,6 +294,10 @@ void StateBinder::findRoles() {
     batch = dims[0];
   if (isIdentifier(dims[1]))
     seq = dims[1];
+  // The graph itself may allow one number of tokens only.
+  if (AffineExpr length = shapes->lookupSymbol(seq))
+    if (auto size = dyn_cast<AffineConstantExpr>(length))
+      bind(seq, Twine(size.getValue()));
 }
 
 /// The head size that the users of a cache imply.
