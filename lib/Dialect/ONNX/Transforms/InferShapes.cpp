@@ -8,6 +8,7 @@
 
 #include "PassOptions.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXCoreOps.h"
+#include "hybrid/Dialect/ONNX/Transforms/InputRole.h"
 #include "hybrid/Dialect/ONNX/Transforms/Passes.h"
 
 namespace hybrid::onnx {
@@ -34,9 +35,11 @@ struct InferShapes : hybrid::onnx::impl::ONNXInferShapesBase<InferShapes> {
     if (failed(shapes))
       return signalPassFailure();
     refineTypes(func, *shapes);
+    bindNames(func);
   }
 
 private:
+  void bindNames(func::FuncOp func);
   void refineTypes(func::FuncOp func, const SymbolicShapes &shapes);
   void refine(Value value, const SymbolicShapes &shapes);
 };
@@ -72,4 +75,28 @@ void InferShapes::refineTypes(func::FuncOp func, const SymbolicShapes &shapes) {
   func.setType(FunctionType::get(func.getContext(),
                                  func.getBody().getArgumentTypes(),
                                  terminator->getOperandTypes()));
+}
+
+/// A name whose only places are static now would be lost, and expressions with
+/// it unknown: its value becomes a binding.
+void InferShapes::bindNames(func::FuncOp func) {
+  NamedAttrList bindings(func->getAttrOfType<DictionaryAttr>(kBindingsAttr));
+  size_t before = bindings.getAttrs().size();
+  for (BlockArgument argument : func.getArguments()) {
+    auto names = func.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(),
+                                                  ONNXDialect::kDimsAttr);
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!names || !type || names.size() != type.getShape().size())
+      continue;
+    for (auto [name, size] : llvm::zip(names, type.getShape())) {
+      auto text = dyn_cast<StringAttr>(name);
+      bool isName =
+          text && !text.empty() && text.getValue() != "?" &&
+          text.getValue().find_first_of("+-*/%() ") == StringRef::npos;
+      if (isName && !ShapedType::isDynamic(size) && !bindings.get(text))
+        bindings.set(text, StringAttr::get(&getContext(), Twine(size)));
+    }
+  }
+  if (bindings.getAttrs().size() > before)
+    func->setAttr(kBindingsAttr, bindings.getDictionary(&getContext()));
 }
