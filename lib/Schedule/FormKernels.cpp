@@ -311,10 +311,10 @@ LogicalResult FormKernels::runOnEntry(func::FuncOp entry) {
     auto &group = groups.emplace_back();
     group.push_back(&op);
     linalg::GenericOp epilogue = fuseEpilogues ? getEpilogue(&op) : nullptr;
-    // The kernel is launched where its last operation stands.
-    if (epilogue) {
+    // The kernel is launched where its last operation stands. An operation
+    // that joins two contractions goes with the first.
+    if (epilogue && grouped.insert(epilogue).second) {
       group.push_back(epilogue);
-      grouped.insert(epilogue);
       ++numEpilogues;
       remark::passed(op.getLoc(), remark::RemarkOpts::name("epilogue")
                                       .category("hybrid-form-kernels"))
