@@ -290,7 +290,8 @@ void GraphImporter::importFunctionCall(Call &call,
   for (const hybrid_onnx::ValueInfo &info : function.value_info())
     if (info.has_type())
       scope.declared[info.name()] = &info.type();
-  inputs->resize(function.input_size(), getNone());
+  while (static_cast<int>(inputs->size()) < function.input_size())
+    inputs->push_back(getNone());
   for (auto [name, value] : llvm::zip_equal(function.input(), *inputs))
     define(scope, name, value, call.loc);
 
