@@ -403,11 +403,13 @@ static LogicalResult scatterElements(Operation *op, Lowering &lowering,
       [&](const Scalars &s, ValueRange position, Value tensor) -> Value {
         Scalars index{s.b, s.loc, isUnsigned};
         SmallVector<Value> target;
-        for (int64_t i = 0; i < rank; ++i) {
-          Value here =
-              i == *axis ? s.extract(indices.value, position) : position[i];
-          target.push_back(index.clampIndex(here, extents[i]));
-        }
+        for (int64_t i = 0; i < rank; ++i)
+          target.push_back(
+              i == *axis
+                  ? index.clampIndex(s.extract(indices.value, position),
+                                     extents[i])
+                  : fitPosition(s, lowering, position[i], indices.shape[i],
+                                data.shape[i], extents[i]));
         Value update = s.extract(updates.value, position);
         Value current = s.extract(tensor, target);
         Value element =

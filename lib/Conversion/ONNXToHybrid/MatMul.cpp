@@ -96,9 +96,10 @@ static LogicalResult lowerMatMul(onnx::MatMulOp op, Lowering &lowering) {
   if (failed(checkOperands(lowering, op)))
     return failure();
   Value result = op.getY();
-  Tensor product = buildMatMul(lowering, lowering.get(op.getA()),
-                               lowering.get(op.getB()), lowering.shape(result));
-  lowering.set(result, lowering.cast(product, lowering.elementType(result)));
+  lowering.set(result,
+               buildMatMul(lowering, lowering.get(op.getA()),
+                           lowering.get(op.getB()), lowering.shape(result),
+                           lowering.elementType(result)));
   return success();
 }
 
