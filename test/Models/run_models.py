@@ -14,8 +14,9 @@ there:
   decode (no states)      each step alone, the states of the step before fed in
 
 expected.json says what each model does; anything else is a failure, also an
-unexpected pass. --update rewrites its entries. Crashes and timeouts are
-failures whatever it says. BUILD/test/models.tsv gets the full table.
+unexpected pass. --update rewrites its entries, and README.md from all of them.
+Crashes and timeouts are failures whatever it says. BUILD/test/models.tsv gets
+the full table.
 Needs the standard library only.
 """
 
@@ -35,6 +36,7 @@ import npz  # noqa: E402
 import tools  # noqa: E402
 
 EXPECTED = HERE / "expected.json"
+PAGE = HERE / "README.md"
 TIMEOUT = 300  # seconds, per process
 
 
@@ -226,6 +228,34 @@ def write_table(path, rows):
     path.write_text("\n".join(lines) + "\n")
 
 
+def result_text(result):
+    """A cell of README.md."""
+    if result is None:
+        return ""
+    if result == "pass":
+        return "all cases pass"
+    return "<br>".join(f"{case}: {text}" for case, text in sorted(result.items()))
+
+
+def write_page(expected):
+    """README.md: what every model does."""
+    lines = [
+        "# Whole models",
+        "",
+        "Written by `run_models.py --update` from `expected.json`. Small models with random weights from the exporters that people use;",
+        "each compiled with its states bound, and as a plain function (`--no-states`, or without states at all). *(elsewhere)*: too large for this folder.",
+        "",
+        "| model | what | states | no states |",
+        "|---|---|---|---|",
+    ]
+    for name, entry in sorted(expected.items()):
+        mark = " *(elsewhere)*" if entry.get("elsewhere") else ""
+        cells = [name + mark, entry["about"]]
+        cells += [result_text(entry.get(mode)) for mode in ("states", "no states")]
+        lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+    PAGE.write_text("\n".join(lines) + "\n")
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=Path)
@@ -280,6 +310,8 @@ def main():
             broken = any(r.startswith("broken: ") for r, _ in results.values())
             if args.update and not broken:
                 entry[artifact.mode] = summarise(results)
+                meta = artifact.meta
+                entry["about"] = f"{meta['architecture']}; {meta['exporter']}"
             wrong = deviations(results, entry.get(artifact.mode))
             report(artifact, results, wrong)
             rows.append((artifact, results))
@@ -291,7 +323,11 @@ def main():
                 print(f"WRONG {name}: expected.json names it, but it is not here")
                 failed += 1
     if args.update:
-        EXPECTED.write_text(json.dumps(expected, indent=1, sort_keys=True) + "\n")
+        for name, entry in expected.items():
+            entry["elsewhere"] = not (HERE / name).is_dir()
+        known = {name: entry for name, entry in expected.items() if "about" in entry}
+        EXPECTED.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+        write_page(known)
     write_table(args.build / "test/models.tsv", rows)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
