@@ -8,7 +8,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "hybrid/Conversion/ScheduleToKernel/Passes.h"
-#include "mlir/AsmParser/AsmParser.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
@@ -25,35 +24,6 @@ namespace hybrid {
 #define GEN_PASS_DEF_BUFFERIZEENTRIESPASS
 #include "hybrid/Conversion/ScheduleToKernel/Passes.h.inc"
 
-FailureOr<AffineMap> parseDims(Location loc, ModuleOp module, ArrayAttr dims) {
-  std::string text = "affine_map<()[";
-  llvm::raw_string_ostream os(text);
-  if (auto symbols = module->getAttrOfType<ArrayAttr>(kSymbolsAttr))
-    llvm::interleaveComma(symbols, os, [&](Attribute symbol) {
-      os << cast<DictionaryAttr>(symbol).getAs<StringAttr>("name").getValue();
-    });
-  os << "] -> (";
-  llvm::interleaveComma(dims, os, [&](Attribute dim) {
-    if (auto number = dyn_cast<IntegerAttr>(dim))
-      os << number.getInt();
-    else
-      os << cast<StringAttr>(dim).getValue();
-  });
-  os << ")>";
-  // The parser reports in its own words; ours name the place.
-  auto attr = [&] {
-    ScopedDiagnosticHandler silence(module.getContext(),
-                                    [](Diagnostic &) { return success(); });
-    return dyn_cast_or_null<AffineMapAttr>(
-        parseAttribute(text, module.getContext()));
-  }();
-  if (!attr)
-    return emitError(loc) << "dimensions " << dims
-                          << " are not affine expressions over the module's "
-                             "hybrid.symbols";
-  return attr.getValue();
-}
-
 namespace {
 
 /// One entry while it is rewritten.
@@ -67,11 +37,11 @@ public:
   LogicalResult wrap();
 
 private:
-  Value symbol(unsigned i);
-  /// The view of byte buffer `bytes` at `offset` with the sizes `dims` of the
-  /// module's symbols.
-  Value view(Location loc, Value bytes, int64_t offset, AffineMap dims,
-             Type elementType);
+  /// The value of a symbol, at the entry's start; null if there is none.
+  Value symbol(StringRef name);
+  /// The view of byte buffer `bytes` at `offset` with the sizes `dims`.
+  FailureOr<Value> view(Location loc, Value bytes, int64_t offset,
+                        ArrayAttr dims, Type elementType);
   Value toTensor(Location loc, Value memref, bool writable);
   DictionaryAttr describe(DictionaryAttr attrs, RankedTensorType type);
 
@@ -80,45 +50,43 @@ private:
   OpBuilder builder;
   int64_t &weightBytes;
   llvm::MapVector<Attribute, int64_t> &weightOffsets;
-  SmallVector<Value> symbols;
+  llvm::StringMap<Value> symbols;
 };
 
-Value EntryBufferizer::symbol(unsigned i) {
-  symbols.resize(std::max<size_t>(symbols.size(), i + 1));
-  if (!symbols[i]) {
+Value EntryBufferizer::symbol(StringRef name) {
+  auto [it, isNew] = symbols.try_emplace(name);
+  auto known = module->getAttrOfType<ArrayAttr>(kSymbolsAttr);
+  if (isNew && known && llvm::any_of(known, [&](Attribute symbol) {
+        return cast<DictionaryAttr>(symbol).getAs<StringAttr>("name") == name;
+      })) {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(&entry.getBody().front());
-    auto info = cast<DictionaryAttr>(
-        module->getAttrOfType<ArrayAttr>(kSymbolsAttr)[i]);
-    symbols[i] = DimOp::create(builder, entry.getLoc(),
-                               info.getAs<StringAttr>("name"));
+    it->second =
+        DimOp::create(builder, entry.getLoc(), builder.getStringAttr(name));
   }
-  return symbols[i];
+  return it->second;
 }
 
-Value EntryBufferizer::view(Location loc, Value bytes, int64_t offset,
-                            AffineMap dims, Type elementType) {
-  SmallVector<OpFoldResult> operands;
-  for (unsigned i = 0; i < dims.getNumSymbols(); ++i)
-    operands.push_back(dims.isFunctionOfSymbol(i)
-                           ? OpFoldResult(symbol(i))
-                           : OpFoldResult(builder.getIndexAttr(0)));
+FailureOr<Value> EntryBufferizer::view(Location loc, Value bytes,
+                                       int64_t offset, ArrayAttr dims,
+                                       Type elementType) {
+  auto sizes = buildDims(builder, loc, dims,
+                         [&](StringRef name) { return symbol(name); });
+  if (failed(sizes))
+    return failure();
   SmallVector<int64_t> shape;
-  SmallVector<Value> sizes;
-  for (unsigned i = 0; i < dims.getNumResults(); ++i) {
-    if (auto constant = dyn_cast<AffineConstantExpr>(dims.getResult(i))) {
-      shape.push_back(constant.getValue());
-      continue;
-    }
-    shape.push_back(ShapedType::kDynamic);
-    sizes.push_back(getValueOrCreateConstantIndexOp(
-        builder, loc,
-        affine::makeComposedFoldedAffineApply(builder, loc, dims.getSubMap({i}),
-                                              operands)));
+  SmallVector<Value> dynamic;
+  for (OpFoldResult size : *sizes) {
+    auto constant = getConstantIntValue(size);
+    shape.push_back(constant ? *constant : ShapedType::kDynamic);
+    if (!constant)
+      dynamic.push_back(cast<Value>(size));
   }
   Value at = arith::ConstantIndexOp::create(builder, loc, offset);
-  return memref::ViewOp::create(
-      builder, loc, MemRefType::get(shape, elementType), bytes, at, sizes);
+  return memref::ViewOp::create(builder, loc,
+                                MemRefType::get(shape, elementType), bytes, at,
+                                dynamic)
+      .getResult();
 }
 
 Value EntryBufferizer::toTensor(Location loc, Value memref, bool writable) {
@@ -146,19 +114,16 @@ LogicalResult EntryBufferizer::wrap() {
   auto states = llvm::to_vector(module.getOps<StateOp>());
 
   SmallVector<Attribute> inputs, outputs;
-  SmallVector<AffineMap> inputDims, outputDims;
+  SmallVector<ArrayAttr> inputDims, outputDims;
   auto collect = [&](DictionaryAttr attrs, Type type,
                      SmallVector<Attribute> &list,
-                     SmallVector<AffineMap> &maps) -> LogicalResult {
+                     SmallVector<ArrayAttr> &allDims) -> LogicalResult {
     auto dims = attrs ? attrs.getAs<ArrayAttr>("hybrid.dims") : ArrayAttr();
     auto tensorType = dyn_cast<RankedTensorType>(type);
     if (!dims || !tensorType || (int64_t)dims.size() != tensorType.getRank())
       return emitError(loc) << "every parameter and result of an entry needs "
                                "hybrid.dims, one per dimension";
-    auto map = parseDims(loc, module, dims);
-    if (failed(map))
-      return failure();
-    maps.push_back(*map);
+    allDims.push_back(dims);
     list.push_back(describe(attrs, tensorType));
     return success();
   };
@@ -182,19 +147,25 @@ LogicalResult EntryBufferizer::wrap() {
   builder.setInsertionPointToStart(&body);
   for (unsigned i = 0; i < numInputs; ++i) {
     auto type = cast<RankedTensorType>(oldType.getInput(i));
-    Value memref = view(loc, param(kFirstBufferParam + i), 0, inputDims[i],
-                        type.getElementType());
-    Value tensor = toTensor(loc, memref, /*writable=*/false);
+    auto memref = view(loc, param(kFirstBufferParam + i), 0, inputDims[i],
+                       type.getElementType());
+    if (failed(memref))
+      return failure();
+    Value tensor = toTensor(loc, *memref, /*writable=*/false);
     if (tensor.getType() != type)
       tensor = tensor::CastOp::create(builder, loc, type, tensor);
     body.getArgument(i).replaceAllUsesWith(tensor);
   }
   // Views of outputs stand first, so that producers can write to them.
   SmallVector<Value> outputViews;
-  for (unsigned i = 0; i < numOutputs; ++i)
-    outputViews.push_back(view(
-        loc, param(kFirstBufferParam + numInputs + i), 0, outputDims[i],
-        cast<RankedTensorType>(oldType.getResult(i)).getElementType()));
+  for (unsigned i = 0; i < numOutputs; ++i) {
+    auto memref =
+        view(loc, param(kFirstBufferParam + numInputs + i), 0, outputDims[i],
+             cast<RankedTensorType>(oldType.getResult(i)).getElementType());
+    if (failed(memref))
+      return failure();
+    outputViews.push_back(*memref);
+  }
   auto ret = cast<func::ReturnOp>(body.getTerminator());
   for (unsigned i = 0; i < numOutputs; ++i) {
     Value memref = outputViews[i], value = ret.getOperand(i);
@@ -239,14 +210,14 @@ LogicalResult EntryBufferizer::wrap() {
             isa<StringAttr>(dims[0]))
           dims[0] = info.getAs<StringAttr>("name");
       }
-    auto map = parseDims(loc, module, builder.getArrayAttr(dims));
-    if (failed(map))
-      return failure();
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(&body);
-    memref = view(loc, stateBuffer[name.getAttr()], 0, *map,
-                  cast<RankedTensorType>(state.getType()).getElementType());
-    return memref;
+    auto result = view(
+        loc, stateBuffer[name.getAttr()], 0, builder.getArrayAttr(dims),
+        cast<RankedTensorType>(state.getType()).getElementType());
+    if (succeeded(result))
+      memref = *result;
+    return result;
   };
   builder.setInsertionPoint(ret);
   SmallVector<WriteStateOp> writes;
@@ -302,14 +273,13 @@ LogicalResult EntryBufferizer::wrap() {
     if (isNew)
       weightBytes = llvm::alignTo(weightBytes + weight.getLength(), 64);
     builder.setInsertionPoint(weight);
-    SmallVector<AffineExpr> dims;
-    for (int64_t size : type.getShape())
-      dims.push_back(builder.getAffineConstantExpr(size));
-    Value memref = view(weight.getLoc(), param(kWeightsParam), it->second,
-                        AffineMap::get(0, 0, dims, builder.getContext()),
-                        type.getElementType());
+    auto memref = view(weight.getLoc(), param(kWeightsParam), it->second,
+                       builder.getI64ArrayAttr(type.getShape()),
+                       type.getElementType());
+    if (failed(memref))
+      return failure();
     weight.replaceAllUsesWith(
-        toTensor(weight.getLoc(), memref, /*writable=*/false));
+        toTensor(weight.getLoc(), *memref, /*writable=*/false));
     weight.erase();
   }
 
@@ -321,8 +291,8 @@ LogicalResult EntryBufferizer::wrap() {
   entry.setFunctionType(
       builder.getFunctionType(SmallVector<Type>(numNew, bytes), {}));
   // Symbols first: views of states were put before them.
-  for (Value value : symbols)
-    if (value)
+  for (auto &entry : symbols)
+    if (Value value = entry.second)
       value.getDefiningOp()->moveBefore(&body, body.begin());
   return success();
 }

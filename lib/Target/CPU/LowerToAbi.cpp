@@ -93,6 +93,11 @@ struct LowerToAbi : impl::LowerToAbiPassBase<LowerToAbi> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     LLVMTypeConverter types(&getContext());
+    if (auto symbols = module->getAttrOfType<ArrayAttr>(kSymbolsAttr))
+      for (auto [i, symbol] : llvm::enumerate(symbols))
+        symbolIndex[llvm::cast<DictionaryAttr>(symbol)
+                        .getAs<StringAttr>("name")
+                        .getValue()] = i;
     unsigned nextKernel = 0;
     for (auto func : llvm::to_vector(module.getOps<func::FuncOp>()))
       if (func->hasAttr(kKernelAttr)) {
@@ -113,6 +118,8 @@ struct LowerToAbi : impl::LowerToAbiPassBase<LowerToAbi> {
   void lowerLaunch(Emitter &b, LaunchOp launch, Value context, Value slots);
 
   llvm::DenseMap<StringAttr, unsigned> kernelIndex;
+  /// Place of a symbol in the call's dims.
+  llvm::StringMap<int64_t> symbolIndex;
 };
 
 /// The body gets one parameter per slot, so that pointers can be marked
@@ -333,13 +340,8 @@ LogicalResult LowerToAbi::lowerEntry(func::FuncOp entry,
     }
     arg.replaceAllUsesWith(wrap(pointer, arg.getType()));
   }
-  llvm::DenseMap<Attribute, int64_t> symbolIndex;
-  if (auto symbols = module->getAttrOfType<ArrayAttr>(kSymbolsAttr))
-    for (auto [i, symbol] : llvm::enumerate(symbols))
-      symbolIndex[llvm::cast<DictionaryAttr>(symbol).getAs<StringAttr>("name")] =
-          i;
   for (DimOp dim : llvm::make_early_inc_range(body.getOps<DimOp>())) {
-    auto it = symbolIndex.find(dim.getNameAttr());
+    auto it = symbolIndex.find(dim.getName());
     if (it == symbolIndex.end())
       return dim.emitError("symbol is not in the module's hybrid.symbols");
     b.setInsertionPoint(dim);
@@ -374,23 +376,23 @@ LogicalResult LowerToAbi::emitShapes(func::FuncOp entry,
   int64_t next = 0;
   for (StringRef attr : {kInputsAttr, kOutputsAttr})
     for (Attribute description : entry->getAttrOfType<ArrayAttr>(attr)) {
-      auto map = parseDims(
-          entry.getLoc(), getOperation(),
+      auto sizes = buildDims(
+          b, b.getLoc(),
           llvm::cast<DictionaryAttr>(description).getAs<ArrayAttr>(
-              "hybrid.dims"));
-      if (failed(map))
+              "hybrid.dims"),
+          [&](StringRef name) -> Value {
+            auto it = symbolIndex.find(name);
+            if (it == symbolIndex.end())
+              return {};
+            return b.toIndex(
+                b.loadSlot(b.getI64Type(), body->getArgument(0), it->second));
+          });
+      if (failed(sizes))
         return failure();
-      SmallVector<OpFoldResult> symbols;
-      for (unsigned i = 0; i < map->getNumSymbols(); ++i)
-        symbols.push_back(
-            b.toIndex(b.loadSlot(b.getI64Type(), body->getArgument(0), i)));
-      for (unsigned i = 0; i < map->getNumResults(); ++i) {
-        Value size = getValueOrCreateConstantIndexOp(
-            b, b.getLoc(),
-            affine::makeComposedFoldedAffineApply(
-                b, b.getLoc(), map->getSubMap({i}), symbols));
-        b.storeSlot(b.toI64(size), body->getArgument(1), next++);
-      }
+      for (OpFoldResult size : *sizes)
+        b.storeSlot(b.toI64(getValueOrCreateConstantIndexOp(b, b.getLoc(),
+                                                            size)),
+                    body->getArgument(1), next++);
     }
   func::ReturnOp::create(b);
   return success();

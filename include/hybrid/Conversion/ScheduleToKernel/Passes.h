@@ -29,12 +29,12 @@ inline constexpr llvm::StringLiteral kArenaBytesAttr = "hybrid.arena_bytes";
 inline constexpr llvm::StringLiteral kInputsAttr = "hybrid.inputs";
 inline constexpr llvm::StringLiteral kOutputsAttr = "hybrid.outputs";
 
-/// The sizes of a tensor as an affine map over all the module's symbols, from
-/// the `hybrid.dims` attribute `dims`. Emits an error at `loc` if a dimension
-/// isn't an affine expression over them.
-mlir::FailureOr<mlir::AffineMap> parseDims(mlir::Location loc,
-                                           mlir::ModuleOp module,
-                                           mlir::ArrayAttr dims);
+/// The sizes that the `hybrid.dims` attribute `dims` states: integers, and
+/// expressions over symbols, whose values `symbol` gives (null: no such one).
+/// Emits an error at `loc` if a dimension is neither.
+mlir::FailureOr<llvm::SmallVector<mlir::OpFoldResult>>
+buildDims(mlir::OpBuilder &builder, mlir::Location loc, mlir::ArrayAttr dims,
+          llvm::function_ref<mlir::Value(llvm::StringRef)> symbol);
 
 } // namespace hybrid
 
