@@ -13,9 +13,14 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
+#include <algorithm>
+
 using namespace mlir;
 
 namespace hybrid {
+
+/// Products of two sizes fit in 64 bits.
+static constexpr int64_t kMaxSize = int64_t(1) << 28;
 
 /// Number `which` of the values in the byte `packed`, as i32.
 static Value unpack(OpBuilder &b, Location loc, Value packed, Value which,
@@ -70,7 +75,8 @@ static FailureOr<Tensor> dequantize(onnx::MsMatMulNBitsOp op, Lowering &l) {
     return failure();
   };
   if ((bits != 2 && bits != 4 && bits != 8) || block < 16 ||
-      (block & (block - 1)) || rows < 1 || columns < 1)
+      (block & (block - 1)) || rows < 1 || columns < 1 ||
+      std::max({block, rows, columns}) > kMaxSize)
     return error("bits must be 2, 4 or 8, block_size a power of 2 from 16 on, "
                  "and K and N positive");
   int64_t blocks = (columns + block - 1) / block;
@@ -178,7 +184,7 @@ lowerGatherBlockQuantized(onnx::MsGatherBlockQuantizedOp op, Lowering &l) {
       (zeros && zeros.getRank() != 2))
     return l.unsupported(op, "data must be uint8 of rank 2, gathered along "
                              "dimension 0 and quantised along dimension 1");
-  if ((bits != 2 && bits != 4 && bits != 8) || block < 16)
+  if ((bits != 2 && bits != 4 && bits != 8) || block < 16 || block > kMaxSize)
     return l.unsupported(op,
                          "bits must be 2, 4 or 8 and block_size at least 16");
   std::optional<int64_t> rows = l.getFixed(data.shape[0]);

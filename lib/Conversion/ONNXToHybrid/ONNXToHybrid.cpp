@@ -52,6 +52,21 @@ static const Registry &getRegistry() {
   return registry;
 }
 
+/// No tensor of a model is this large: sizes then multiply without overflow.
+static bool isTooLarge(ShapeRef shape) {
+  constexpr int64_t kMaxElements = int64_t(1) << 40;
+  int64_t elements = 1;
+  for (AffineExpr dim : shape) {
+    auto size = dyn_cast<AffineConstantExpr>(dim);
+    if (!size || size.getValue() == 0)
+      continue;
+    if (size.getValue() < 0 || size.getValue() > kMaxElements / elements)
+      return true;
+    elements *= size.getValue();
+  }
+  return false;
+}
+
 /// Converts one entry function.
 class EntryConverter {
 public:
@@ -252,6 +267,10 @@ LogicalResult EntryConverter::createFunction() {
                          << "; tensors of numbers with a known rank work";
       return failure();
     }
+    if (isTooLarge(lowering.shape(value))) {
+      source.emitError() << what << " has more than 2^40 elements";
+      return failure();
+    }
     return Type(
         lowering.type(lowering.shape(value), lowering.elementType(value)));
   };
@@ -347,6 +366,8 @@ LogicalResult EntryConverter::checkShapes(Operation *op) {
         return lowering.unsupported(
             op, "a size depends on data: " + symbols.print(dim),
             "sizes must follow from the sizes of inputs");
+    if (isTooLarge(*shape))
+      return lowering.unsupported(op, "a value has more than 2^40 elements");
     return success();
   };
   for (Value operand : op->getOperands())

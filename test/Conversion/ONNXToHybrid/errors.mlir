@@ -86,3 +86,13 @@ module attributes {onnx.opsets = {ai.onnx = 23 : i64}} {
     return %y : tensor<i64>
   }
 }
+
+// -----
+
+module attributes {onnx.opsets = {ai.onnx = 23 : i64}} {
+  // expected-error @below {{input 'x' has more than 2^40 elements}}
+  func.func @main(%x: tensor<4294967296x4294967296x?xf32> {onnx.name = "x", onnx.dims = [4294967296, 4294967296, "n"]})
+      -> (tensor<4294967296x4294967296x?xf32> {onnx.name = "y", onnx.dims = [4294967296, 4294967296, "n"]}) {
+    return %x : tensor<4294967296x4294967296x?xf32>
+  }
+}
