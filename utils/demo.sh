@@ -32,5 +32,5 @@ show cc -O2 "$work/greedy.c" -I include -L "$bin" -lhybrid-runtime \
   -Wl,-rpath,"$(realpath "$bin")" -o "$work/greedy"
 echo "next tokens:" $("$work/greedy" "$work/model.hyb" 16 1 2 3 4 5 6 7 8)
 
-say "4. Time it: prefill of 512 tokens, 64 decode steps"
-show "$bin/hybrid-run" "$work/model.hyb" --bench --prompt-len 512 --decode 64
+say "4. Time it: prefill of 256 tokens, 64 decode steps"
+show "$bin/hybrid-run" "$work/model.hyb" --bench --prompt-len 256 --decode 64
