@@ -9,6 +9,7 @@
 #include "hybrid/Conversion/ScheduleToKernel/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "llvm/ADT/ScopeExit.h"
 
 using namespace mlir;
 
