@@ -84,9 +84,13 @@ def unit(args):
     report = args.build / "test/ctest.xml"
     report.unlink(missing_ok=True)
     command = ["ctest", "--test-dir", str(args.build / "test")]
-    command += ["--output-on-failure", f"-j{args.jobs}", "--progress"]
+    command += ["--output-on-failure", f"-j{args.jobs}"]
     command += ["--output-junit", str(report)]
-    ok = subprocess.run(command).returncode == 0
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    ok = process.returncode == 0
+    for line in process.stdout.splitlines():
+        if not re.search(r"^ +Start +\d+:| Passed +[\d.]+ sec$", line):
+            print(line)
     if not report.exists():
         return Suite(0, 0, False)
     document = xml.etree.ElementTree.parse(report)
