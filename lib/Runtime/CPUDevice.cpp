@@ -28,7 +28,6 @@ CPUDevice::CPUDevice(int threads, size_t numKernels)
                        "the number of threads must lie in 0 to " +
                            std::to_string(maxThreads));
   launch = launchBlocks;
-  copy = copyBytes;
   if (this->threads == 1)
     return;
   pool = pthreadpool_create(size_t(this->threads));
@@ -94,12 +93,6 @@ void CPUDevice::launchCounted(HybridContext *context, HybridKernelFn fn,
   stats.launches += 1;
   stats.blocks += uint64_t(grid);
   stats.nanoseconds += end - begin;
-}
-
-void CPUDevice::copyBytes(HybridContext *, void *dst, const void *src,
-                          int64_t bytes) {
-  if (bytes > 0)
-    std::memcpy(dst, src, size_t(bytes));
 }
 
 void CPUDevice::profile(bool enable) {

@@ -39,8 +39,6 @@ private:
   static void launchCounted(HybridContext *context, HybridKernelFn fn,
                             int64_t index, int64_t grid, const uint64_t *args,
                             int64_t numArgs);
-  static void copyBytes(HybridContext *context, void *dst, const void *src,
-                        int64_t bytes);
   void runBlocks(HybridKernelFn fn, int64_t grid, const uint64_t *args);
 
   int threads;

@@ -256,7 +256,7 @@ private:
     State state;
     state.name = node["name"].nonEmptyString();
     state.present = node.has("present") ? node["present"].string() : "";
-    state.kind = enumValue(node["kind"], StateKind::Recurrent, &stateKindName);
+    state.kind = enumValue(node["kind"], CacheKind::Recurrent, &cacheKindName);
     state.dtype = dtypeValue(node["dtype"]);
     const std::vector<Node> dims = node["dims"].items();
     if (dims.size() > HYBRID_MAX_RANK)
@@ -281,7 +281,7 @@ private:
   }
 
   static void stateLength(const Node &node, State &state) {
-    if (state.kind != StateKind::KV)
+    if (state.kind != CacheKind::KV)
       return;
     state.lengthAxis =
         int(node["length_axis"].integer(0, int64_t(state.dims.size()) - 1));
@@ -428,7 +428,7 @@ int Manifest::findPresent(const char *name) const {
 // Names
 //===----------------------------------------------------------------------===//
 
-const char *hybrid::stateKindName(StateKind kind) {
+const char *hybrid::cacheKindName(CacheKind kind) {
   static const char *const names[] = {"kv", "kv-window", "conv", "recurrent"};
   return names[int(kind)];
 }

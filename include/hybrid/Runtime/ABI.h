@@ -44,8 +44,6 @@ struct HybridContext {
   /// returns (asynchronous devices copy it). grid <= 0 launches nothing.
   void (*launch)(HybridContext *ctx, HybridKernelFn fn, int64_t index,
                  int64_t grid, const uint64_t *args, int64_t numArgs);
-  /// Copies `bytes` bytes, ordered like a launch. The ranges do not overlap.
-  void (*copy)(HybridContext *ctx, void *dst, const void *src, int64_t bytes);
 };
 
 /// The buffers of one call of an entry point.

@@ -29,7 +29,7 @@ public:
 
 enum class SymbolRole { Batch, Seq, Past, Dim };
 enum class InputRole { Tokens, PositionIds, AttentionMask, Data };
-enum class StateKind { KV, KVWindow, Conv, Recurrent };
+enum class CacheKind { KV, KVWindow, Conv, Recurrent };
 
 struct Symbol {
   std::string name;
@@ -61,7 +61,7 @@ struct Value {
 struct State {
   std::string name;    ///< of the graph input
   std::string present; ///< of the graph output; may be empty
-  StateKind kind;
+  CacheKind kind;
   HybridDtype dtype;
   /// At full capacity; -1 (only first) where the batch stands.
   std::vector<int64_t> dims;
@@ -109,7 +109,7 @@ struct Manifest {
 Manifest parseManifest(const std::string &text);
 
 /// "kv", "kv-window", "conv", "recurrent".
-const char *stateKindName(StateKind kind);
+const char *cacheKindName(CacheKind kind);
 /// "tokens", "position_ids", "attention_mask", "data".
 const char *inputRoleName(InputRole role);
 /// "batch", "seq", "past", "dim".
