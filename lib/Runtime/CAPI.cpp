@@ -123,7 +123,7 @@ HybridStatus hybrid_module_state(const HybridModule *module, size_t index,
     *info = {};
     info->name = state.name.c_str();
     info->present = state.present.c_str();
-    info->kind = stateKindName(state.kind);
+    info->kind = cacheKindName(state.kind);
     info->dtype = state.dtype;
     info->rank = int32_t(state.dims.size());
     for (size_t i = 0; i < state.dims.size(); ++i)
@@ -154,7 +154,7 @@ uint64_t hybrid_module_state_bytes(const HybridModule *module, const char *kind,
                                    int64_t batch) {
   uint64_t bytes = 0;
   for (const State &state : module->module->manifest().states)
-    if (!kind || std::string(kind) == stateKindName(state.kind))
+    if (!kind || std::string(kind) == cacheKindName(state.kind))
       bytes += state.bytes(batch);
   return bytes;
 }
