@@ -69,15 +69,23 @@ private:
       if (accept("*"))
         value = combine(s0() * s1(), value, parseAtom());
       else if (accept("floordiv"))
-        value = combine(s0().floorDiv(s1()), value, parseAtom());
+        value = combine(s0().floorDiv(s1()), value, parseDivisor());
       else if (accept("ceildiv"))
-        value = combine(s0().ceilDiv(s1()), value, parseAtom());
+        value = combine(s0().ceilDiv(s1()), value, parseDivisor());
       else if (accept("mod"))
-        value = combine(s0() % s1(), value, parseAtom());
+        value = combine(s0() % s1(), value, parseDivisor());
       else
         break;
     }
     return value;
+  }
+  /// Affine arithmetic divides by positive numbers only.
+  OpFoldResult parseDivisor() {
+    OpFoldResult value = parseAtom();
+    if (!value)
+      return {};
+    auto constant = getConstantIntValue(value);
+    return constant && *constant <= 0 ? OpFoldResult() : value;
   }
   OpFoldResult parseAtom() {
     // Untrusted text must not exhaust the stack.
@@ -132,11 +140,19 @@ buildDims(OpBuilder &builder, Location loc, ArrayAttr dims,
   SmallVector<OpFoldResult> sizes;
   for (Attribute dim : dims) {
     OpFoldResult size;
-    if (auto number = dyn_cast<IntegerAttr>(dim))
+    if (auto number = dyn_cast<IntegerAttr>(dim)) {
       size = builder.getIndexAttr(number.getInt());
-    else if (auto text = dyn_cast<StringAttr>(dim))
-      size = DimParser(builder, loc, text, symbol).parse();
-    if (!size)
+    } else if (auto text = dyn_cast<StringAttr>(dim)) {
+      // A symbol's name may be any text, also one that reads as an expression.
+      if (Value whole = symbol(text))
+        size = whole;
+      else
+        size = DimParser(builder, loc, text, symbol).parse();
+    }
+    std::optional<int64_t> constant;
+    if (size)
+      constant = getConstantIntValue(size);
+    if (!size || (constant && *constant < 0))
       return emitError(loc) << "dimension " << dim << " of " << dims
                             << " is not an expression over the module's "
                                "hybrid.symbols";
