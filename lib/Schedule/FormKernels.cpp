@@ -350,8 +350,11 @@ func::FuncOp FormKernels::unify(func::FuncOp kernel, Operation *root) {
     return it->second;
   }
   StringRef kind = getKernelKind(root);
-  unsigned number = numByKind[kind]++;
-  kernel.setName((kind + "_" + Twine(number)).str());
+  std::string name;
+  do // A state may have any name.
+    name = (kind + "_" + Twine(numByKind[kind]++)).str();
+  while (getOperation().lookupSymbol(name));
+  kernel.setName(name);
   return kernel;
 }
 
