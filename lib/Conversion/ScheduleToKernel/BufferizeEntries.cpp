@@ -13,7 +13,9 @@
 #include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Dominance.h"
 #include "mlir/IR/Remarks.h"
+#include "mlir/Transforms/CSE.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/MathExtras.h"
@@ -327,6 +329,7 @@ struct BufferizeEntries : impl::BufferizeEntriesPassBase<BufferizeEntries> {
   LogicalResult bufferize(func::FuncOp entry);
   void lowerCopies(func::FuncOp entry);
   llvm::StringMap<func::FuncOp> copyKernels;
+  unsigned numCopyKernels = 0;
 };
 
 LogicalResult BufferizeEntries::bufferize(func::FuncOp entry) {
@@ -349,6 +352,9 @@ LogicalResult BufferizeEntries::bufferize(func::FuncOp entry) {
       op.getCanonicalizationPatterns(patterns, entry.getContext());
   if (failed(applyPatternsGreedily(entry, std::move(patterns))))
     return failure();
+  // Copies of a view onto itself are gone once equal views are one.
+  DominanceInfo dominance(entry);
+  eliminateCommonSubExpressions(rewriter, dominance, entry);
   lowerCopies(entry);
   return success();
 }
@@ -357,6 +363,10 @@ LogicalResult BufferizeEntries::bufferize(func::FuncOp entry) {
 void BufferizeEntries::lowerCopies(func::FuncOp entry) {
   for (auto copy :
        llvm::make_early_inc_range(entry.getBody().getOps<memref::CopyOp>())) {
+    if (copy.getSource() == copy.getTarget()) {
+      copy.erase();
+      continue;
+    }
     ++numCopies;
     auto from = cast<MemRefType>(copy.getSource().getType());
     auto to = cast<MemRefType>(copy.getTarget().getType());
@@ -368,9 +378,12 @@ void BufferizeEntries::lowerCopies(func::FuncOp entry) {
     if (!kernel) {
       auto builder = OpBuilder::atBlockEnd(getOperation().getBody());
       Location loc = entry.getLoc();
-      kernel = func::FuncOp::create(
-          builder, loc, ("copy_" + Twine(copyKernels.size() - 1)).str(),
-          builder.getFunctionType({in, out}, {out}));
+      std::string name;
+      do // A state may have any name.
+        name = ("copy_" + Twine(numCopyKernels++)).str();
+      while (getOperation().lookupSymbol(name));
+      kernel = func::FuncOp::create(builder, loc, name,
+                                    builder.getFunctionType({in, out}, {out}));
       kernel.setPrivate();
       kernel->setAttr(kKernelAttr, builder.getUnitAttr());
       kernel.setArgAttr(1, kWriteOnlyAttr, builder.getUnitAttr());
