@@ -365,6 +365,15 @@ LogicalResult GraphImporter::checkInputs(Call &call, const OperatorInfo &info,
                   << ") is missing";
     complete = false;
   }
+  // Only Loop may leave out values between others.
+  for (size_t i = info.inputs.size() - info.hasVariadicInput();
+       i < inputs.size() && info.name != "Loop"; ++i) {
+    if (!onnx::isAbsent(inputs[i]))
+      continue;
+    if (call.node.input(i).empty())
+      error(call) << "input number " << i << " is missing";
+    complete = false;
+  }
   return success(complete);
 }
 

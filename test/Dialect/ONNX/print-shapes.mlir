@@ -105,3 +105,19 @@ func.func @growing_loop(%x: tensor<1x4xf32>, %trips: tensor<i64>) {
   } loc("grown")
   return
 }
+
+// -----
+
+// A branch for one token: that it squeezes the length says nothing about it.
+// CHECK: y If [batch, seq, 64]
+func.func @one_token(%c: tensor<i1>, %x: tensor<?x?x64xf32> {onnx.dims = ["batch", "seq", 64]}) {
+  %axis = onnx.Constant dense<1> : tensor<1xi64>
+  %y = onnx.If(%c) : (tensor<i1>) -> tensor<*xf32> {
+    %0 = onnx.Squeeze(%x, %axis) : (tensor<?x?x64xf32>, tensor<1xi64>) -> tensor<*xf32>
+    %1 = onnx.Relu(%0) : (tensor<*xf32>) -> tensor<*xf32>
+    onnx.Yield(%x) : tensor<?x?x64xf32>
+  } else {
+    onnx.Yield(%x) : tensor<?x?x64xf32>
+  } loc("y")
+  return
+}

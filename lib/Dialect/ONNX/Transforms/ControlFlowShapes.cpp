@@ -66,6 +66,7 @@ static LogicalResult ifShapes(OpShape &op) {
     }
     return success();
   }
+  llvm::SaveAndRestore maybe(inference.conditional, true);
   if (failed(inference.runOnBlock(thenBlock)) ||
       failed(inference.runOnBlock(elseBlock)))
     return failure();
@@ -199,6 +200,7 @@ static LogicalResult loopShapes(OpShape &op) {
   op.inference.setShape(body.getArgument(1), Shape());
   // The body only runs while the condition holds.
   op.inference.setElements(body.getArgument(1), Shape{op.constant(1)});
+  llvm::SaveAndRestore maybe(op.inference.conditional, true);
   LoopBody runner(op, body, 2, numCarried, 1);
   for (unsigned i = 0; i < numCarried; ++i)
     runner.start(i, op.shape(2 + i));

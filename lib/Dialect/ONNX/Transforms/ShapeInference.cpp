@@ -92,6 +92,8 @@ static std::optional<int64_t> staticDim(RankedTensorType type, int64_t i) {
 
 void ShapeInference::setShape(Value value, Shape shape) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (type && type.getRank() != static_cast<int64_t>(shape.size()))
+    type = nullptr;
   for (auto [i, dim] : llvm::enumerate(shape)) {
     if (dim)
       dim = math.canonical(dim);
@@ -117,7 +119,7 @@ LogicalResult ShapeInference::require(Expr a, Expr b) {
     return success();
   if (math.isDifferent(a, b))
     return failure();
-  if (math.unify(a, b))
+  if (!conditional && math.unify(a, b))
     learned = true;
   return success();
 }

@@ -60,6 +60,9 @@ public:
   llvm::DenseMap<mlir::Value, Shape> elements;
   /// Loops around the op that is looked at.
   unsigned loopDepth = 0;
+  /// Whether that op may not run at all: then what it demands of its operands
+  /// says nothing about the symbols.
+  bool conditional = false;
 
 private:
   void setArguments();

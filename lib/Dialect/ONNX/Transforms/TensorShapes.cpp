@@ -226,6 +226,8 @@ static LogicalResult split(OpShape &op) {
   if (!axis)
     return failure();
   int64_t parts = op.results.size();
+  if (parts == 0)
+    return op.error() << "there are no outputs";
   Expr whole = (*data)[*axis];
   Shape sizes(parts);
   if (op.has(1)) {
@@ -403,9 +405,9 @@ static std::optional<double> constantFloat(Value value) {
 }
 
 static LogicalResult range(OpShape &op) {
-  auto type = cast<TensorType>(op.op->getOperand(0).getType());
+  auto type = dyn_cast<TensorType>(op.op->getOperand(0).getType());
   op.set(0, Shape(1));
-  if (!type.getElementType().isInteger()) {
+  if (!type || !type.getElementType().isInteger()) {
     std::optional<double> start = constantFloat(op.op->getOperand(0));
     std::optional<double> limit = constantFloat(op.op->getOperand(1));
     std::optional<double> delta = constantFloat(op.op->getOperand(2));
