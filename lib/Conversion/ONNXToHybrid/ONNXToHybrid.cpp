@@ -275,12 +275,20 @@ LogicalResult EntryConverter::createFunction() {
         lowering.type(lowering.shape(value), lowering.elementType(value)));
   };
   auto describe = [&](Value value, StringAttr name) {
-    return SmallVector<NamedAttribute>{
+    SmallVector<NamedAttribute> attrs{
         builder.getNamedAttr("hybrid.name",
                              name ? name : builder.getStringAttr("")),
         builder.getNamedAttr(
             "hybrid.dims",
             getDimsAttr(builder.getContext(), lowering.shape(value), symbols))};
+    // Level 2 has signless integers; the signature keeps the file's type.
+    Type element = cast<ShapedType>(value.getType()).getElementType();
+    if (element.isUnsignedInteger())
+      attrs.push_back(builder.getNamedAttr(
+          "hybrid.dtype",
+          builder.getStringAttr(
+              "uint" + Twine(element.getIntOrFloatBitWidth()))));
+    return attrs;
   };
 
   SmallVector<Type> inputs, results;

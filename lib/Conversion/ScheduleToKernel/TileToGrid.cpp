@@ -123,6 +123,13 @@ bool isContraction(linalg::LinalgOp op) {
   return op.getNumReductionLoops() > 0 && op.getNumDpsInputs() == 2;
 }
 
+/// Upstream's tiling divides by the sizes of loops.
+bool isEmpty(Type type) {
+  auto shaped = dyn_cast<ShapedType>(type);
+  return shaped && shaped.hasRank() &&
+         llvm::is_contained(shaped.getShape(), 0);
+}
+
 struct TileToGrid : impl::TileToGridPassBase<TileToGrid> {
   using Base::Base;
 
@@ -144,7 +151,9 @@ struct TileToGrid : impl::TileToGridPassBase<TileToGrid> {
       if (isa<scf::ForOp>(op))
         return;
     }
-    if (!root)
+    if (!root || llvm::any_of(root->getOperandTypes(), [&](Type type) {
+          return isEmpty(type) && isa<linalg::LinalgOp>(*root);
+        }))
       return;
     SmallVector<int64_t> tiles = tileSizes.empty()
                                      ? TileChooser(root).choose(contraction)
@@ -165,6 +174,13 @@ LogicalResult TileToGrid::tile(TilingInterface root, ArrayRef<int64_t> tiles) {
   options.tilingOptions.setLoopType(scf::SCFTilingOptions::LoopType::ForallOp);
   options.tilingOptions.setTileSizes(
       getAsIndexOpFoldResult(rewriter.getContext(), tiles));
+  options.setFusionControlFn(
+      [](tensor::ExtractSliceOp, OpResult producer, bool)
+          -> std::optional<scf::SCFTileAndFuseOptions::ControlFnResult> {
+        if (isEmpty(producer.getType()))
+          return std::nullopt;
+        return scf::SCFTileAndFuseOptions::ControlFnResult{};
+      });
   auto result =
       scf::tileConsumerAndFuseProducersUsingSCF(rewriter, root, options);
   if (failed(result))
