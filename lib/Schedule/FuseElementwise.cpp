@@ -64,8 +64,8 @@ struct FuseElementwise : impl::FuseElementwisePassBase<FuseElementwise> {
           remark::passed(operand->getOwner()->getLoc(),
                          remark::RemarkOpts::name("fused")
                              .category("hybrid-fuse-elementwise"))
-              << "merged its producer for operand "
-              << std::to_string(operand->getOperandNumber());
+              << "merged its producer"
+              << remark::metric("operand", operand->getOperandNumber());
           return true;
         });
     linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
