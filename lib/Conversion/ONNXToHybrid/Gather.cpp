@@ -520,12 +520,16 @@ static Value scatterSlice(Lowering &lowering, const ScatterNDForm &form,
                                                      tensor, to.offsets,
                                                      to.sizes, to.strides),
                       Shape(rest)};
-    update = lowering.elementwise(
-        {current, update}, rest, form.data.getElementType(),
-        [&](OpBuilder &b, Location loc, ValueRange args) {
-          return combine(Scalars{b, loc, dataUnsigned}, form.how, args[0],
-                         args[1]);
-        });
+    // In place: the slice is the destination, too.
+    AffineMap identity = b.getMultiDimIdentityMap(rest.size());
+    SmallVector<utils::IteratorType> iterators(rest.size(),
+                                               utils::IteratorType::parallel);
+    update =
+        lowering.generic({update}, current, {identity, identity}, iterators,
+                         [&](OpBuilder &b, Location loc, ValueRange args) {
+                           return combine(Scalars{b, loc, dataUnsigned},
+                                          form.how, args[1], args[0]);
+                         });
   }
   return tensor::InsertSliceOp::create(b, s.loc, update.value, tensor,
                                        to.offsets, to.sizes, to.strides);

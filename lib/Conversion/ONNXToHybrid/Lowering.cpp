@@ -422,6 +422,10 @@ Tensor Lowering::zeros(ShapeRef shape, Type elementType) {
 Tensor Lowering::generic(ArrayRef<Tensor> inputs, const Tensor &output,
                          ArrayRef<AffineMap> maps,
                          ArrayRef<utils::IteratorType> iterators, BodyFn body) {
+  // Nothing to compute, and loops without steps are a burden to what follows.
+  if (llvm::any_of(output.shape,
+                   [&](AffineExpr size) { return getFixed(size) == 0; }))
+    return output;
   SmallVector<Value> operands;
   for (const Tensor &input : inputs)
     operands.push_back(input.value);

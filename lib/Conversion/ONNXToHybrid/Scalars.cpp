@@ -286,10 +286,31 @@ Value Scalars::softplus(Value x) const {
 // Conversions
 //===----------------------------------------------------------------------===//
 
+/// f64 to f32 so that rounding the result once more, to 16 bits, is as good as
+/// rounding x: where bits are lost the last one that remains is set.
+static Value roundToOdd(const Scalars &s, Value x) {
+  OpBuilder &b = s.b;
+  Type i32 = b.getI32Type();
+  Value nearest = arith::TruncFOp::create(b, s.loc, b.getF32Type(), x);
+  Value back = arith::ExtFOp::create(b, s.loc, x.getType(), nearest);
+  Value bits = arith::BitcastOp::create(b, s.loc, i32, nearest);
+  Value one = s.integer(i32, 1);
+  Value isEven = s.equal(s.bitAnd(bits, one), s.integer(i32, 0));
+  Value isInexact =
+      arith::CmpFOp::create(b, s.loc, arith::CmpFPredicate::ONE, back, x);
+  // The neighbour on x's side: its bits are one more if |x| is larger.
+  Value isLarger = s.less(s.abs(back), s.abs(x));
+  Value odd = s.select(isLarger, s.add(bits, one), s.sub(bits, one));
+  bits = s.select(s.bitAnd(isInexact, isEven), odd, bits);
+  return arith::BitcastOp::create(b, s.loc, b.getF32Type(), bits);
+}
+
 static Value convertFloats(const Scalars &s, Value x, FloatType to) {
   auto from = cast<FloatType>(x.getType());
   if (from == to)
     return x;
+  if (from.getWidth() == 64 && to.getWidth() == 16)
+    x = roundToOdd(s, x);
   if (from.getWidth() < to.getWidth())
     return arith::ExtFOp::create(s.b, s.loc, to, x);
   if (from.getWidth() > to.getWidth())

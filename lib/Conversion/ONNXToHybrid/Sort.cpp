@@ -1,8 +1,7 @@
 //===- Sort.cpp - ONNX TopK to linalg -------------------------------------===//
 //
 // Few elements: count for each how many come before it, which is its place in
-// the order; all of it parallel. Many: one scf.for that finds the next element
-// in the order, K times.
+// the order. Many: find the next element in the order, K times.
 //
 //===----------------------------------------------------------------------===//
 
@@ -10,10 +9,6 @@
 #include "Scalars.h"
 
 #include "hybrid/Dialect/ONNX/IR/ONNXTensorOps.h"
-
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace hybrid;
@@ -40,15 +35,6 @@ struct Order {
     return s.bitOr(before, s.bitAnd(s.bitNot(after), isEarlier));
   }
 
-  /// No element comes before this one.
-  Value first(const Scalars &s, Type type) const {
-    if (auto floatType = dyn_cast<FloatType>(type)) {
-      APFloat nan = APFloat::getNaN(floatType.getFloatSemantics());
-      return arith::ConstantOp::create(s.b, s.loc,
-                                       s.b.getFloatAttr(floatType, nan));
-    }
-    return largest ? s.highest(type) : s.lowest(type);
-  }
   /// No element comes after this one.
   Value last(const Scalars &s, Type type) const {
     return largest ? s.lowest(type) : s.highest(type);
@@ -59,7 +45,8 @@ struct TopK {
   Tensor values, indices;
 };
 
-/// With more elements than this, the square of their number is too many steps.
+/// With more elements than this, finding a few of them takes fewer steps than
+/// counting.
 constexpr int64_t kMaxCounted = 1024;
 } // namespace
 
@@ -134,86 +121,88 @@ struct Found {
 };
 } // namespace
 
-/// The first element, in the order, that comes after `previous`.
+/// The first element, in the order, that comes after `previous`, or the first
+/// of all without it.
 static Found findNext(Lowering &lowering, const Tensor &input, int64_t axis,
-                      Order order, const Found &previous) {
+                      Order order, const std::optional<Found> &previous) {
   OpBuilder &b = lowering.b;
   unsigned rank = input.getRank();
   Type i64 = b.getI64Type(), type = input.getElementType();
+  Type compute = getComputeType(type);
   AffineMap identity = b.getMultiDimIdentityMap(rank);
   AffineMap row = identity.dropResult(axis);
+  Shape rows = input.shape;
+  rows.erase(rows.begin() + axis);
   SmallVector<utils::IteratorType> iterators(rank,
                                              utils::IteratorType::parallel);
   iterators[axis] = utils::IteratorType::reduction;
   Scalars outside{b, lowering.loc, order.isUnsigned};
+  SmallVector<Tensor> inputs = {input};
+  SmallVector<AffineMap> maps = {identity};
+  if (previous) {
+    llvm::append_values(inputs, previous->value, previous->position);
+    maps.append(2, row);
+  }
+  // Whether the element at `here` comes after the previous one.
   auto isCandidate = [&](const Scalars &s, ValueRange args, Value here) {
-    return order.isBefore(s, args[1], args[2], args[0], here);
+    if (!previous)
+      return s.integer(s.b.getI1Type(), 1);
+    return order.isBefore(s, s.convert(args[1], compute), args[2],
+                          s.convert(args[0], compute), here);
   };
+  SmallVector<AffineMap> valueMaps = maps;
+  valueMaps.push_back(row);
   Tensor value = lowering.generic(
-      {input, previous.value, previous.position},
-      lowering.fill(previous.value.shape, order.last(outside, type)),
-      {identity, row, row, row}, iterators,
-      [&](OpBuilder &b, Location loc, ValueRange args) {
-        Scalars s{b, loc, order.isUnsigned};
-        Value here = s.convert(s.loopIndex(axis), i64);
-        Value isBetter = order.isStrictlyBefore(s, args[0], args[3]);
-        Value takes = s.bitAnd(isCandidate(s, args, here), isBetter);
-        return s.select(takes, args[0], args[3]);
-      });
-  Value none = outside.integer(i64, INT64_MAX);
-  Tensor position = lowering.generic(
-      {input, previous.value, previous.position, value},
-      lowering.fill(previous.value.shape, none), {identity, row, row, row, row},
+      inputs, lowering.fill(rows, order.last(outside, type)), valueMaps,
       iterators, [&](OpBuilder &b, Location loc, ValueRange args) {
         Scalars s{b, loc, order.isUnsigned};
         Value here = s.convert(s.loopIndex(axis), i64);
-        Value differs = s.bitOr(order.isStrictlyBefore(s, args[0], args[3]),
-                                order.isStrictlyBefore(s, args[3], args[0]));
+        Value isBetter = order.isStrictlyBefore(
+            s, s.convert(args[0], compute), s.convert(args.back(), compute));
+        Value takes = s.bitAnd(isCandidate(s, args, here), isBetter);
+        return s.select(takes, args[0], args.back());
+      });
+  // Then the first position where that value stands.
+  unsigned valueNumber = inputs.size();
+  inputs.push_back(value);
+  maps.append(2, row);
+  Tensor position = lowering.generic(
+      inputs, lowering.fill(rows, outside.integer(i64, INT64_MAX)), maps,
+      iterators, [&](OpBuilder &b, Location loc, ValueRange args) {
+        Scalars s{b, loc, order.isUnsigned};
+        Value here = s.convert(s.loopIndex(axis), i64);
+        Value x = s.convert(args[0], compute);
+        Value best = s.convert(args[valueNumber], compute);
+        Value differs = s.bitOr(order.isStrictlyBefore(s, x, best),
+                                order.isStrictlyBefore(s, best, x));
         Value fits = s.bitAnd(isCandidate(s, args, here), s.bitNot(differs));
-        Value earlier = Scalars{b, loc}.min(args[4], here);
-        return s.select(fits, earlier, args[4]);
+        Value earlier = Scalars{b, loc}.min(args.back(), here);
+        return s.select(fits, earlier, args.back());
       });
   return {value, position};
 }
 
 static TopK sortByFinding(Lowering &lowering, const Tensor &input, int64_t axis,
-                          ShapeRef shape, Order order) {
-  OpBuilder &b = lowering.b;
-  Location loc = lowering.loc;
-  Scalars outside{b, loc, order.isUnsigned};
-  Type i64 = b.getI64Type(), type = input.getElementType();
-  Shape rows = input.shape;
-  rows.erase(rows.begin() + axis);
-  Shape unit = input.shape;
-  unit[axis] = lowering.fixed(1);
-  SmallVector<OpFoldResult> offsets(input.getRank(), b.getIndexAttr(0));
-  SmallVector<OpFoldResult> steps(input.getRank(), b.getIndexAttr(1));
-  SmallVector<OpFoldResult> sizes = lowering.sizes(unit);
-  SmallVector<Value> carried = {
-      lowering.empty(shape, type).value, lowering.empty(shape, i64).value,
-      lowering.fill(rows, order.first(outside, type)).value,
-      lowering.fill(rows, outside.integer(i64, -1)).value};
-  Type index = b.getIndexType();
-  auto loop = scf::ForOp::create(
-      b, loc, outside.integer(index, 0), lowering.index(shape[axis]),
-      outside.integer(index, 1), carried,
-      [&](OpBuilder &nested, Location loc, Value place, ValueRange args) {
-        OpBuilder::InsertionGuard guard(b);
-        b.setInsertionPointToEnd(nested.getInsertionBlock());
-        Found next = findNext(lowering, input, axis, order,
-                              {{args[2], rows}, {args[3], rows}});
-        offsets[axis] = place;
-        SmallVector<Value> results;
-        for (auto [found, all] : {std::pair(next.value, args[0]),
-                                  std::pair(next.position, args[1])})
-          results.push_back(tensor::InsertSliceOp::create(
-              b, loc, lowering.reshape(found, unit).value, all, offsets, sizes,
-              steps));
-        results.push_back(next.value.value);
-        results.push_back(next.position.value);
-        scf::YieldOp::create(b, loc, results);
-      });
-  return {{loop.getResult(0), Shape(shape)}, {loop.getResult(1), Shape(shape)}};
+                          int64_t count, Order order) {
+  SmallVector<Tensor> values, positions;
+  std::optional<Found> found;
+  for (int64_t i = 0; i < count; ++i) {
+    found = findNext(lowering, input, axis, order, found);
+    values.push_back(lowering.unsqueeze(found->value, axis));
+    positions.push_back(lowering.unsqueeze(found->position, axis));
+  }
+  return {lowering.concat(values, axis), lowering.concat(positions, axis)};
+}
+
+/// Whether finding elements one by one takes fewer steps than counting.
+static bool isFindingBetter(Lowering &lowering, AffineExpr size,
+                            std::optional<int64_t> count) {
+  // More code than this is not worth it.
+  constexpr int64_t kMaxRounds = 64;
+  if (!count || *count < 1 || *count > kMaxRounds)
+    return false;
+  std::optional<int64_t> fixedSize = lowering.getFixed(size);
+  return !fixedSize || *fixedSize > kMaxCounted;
 }
 
 static LogicalResult lowerTopK(onnx::TopKOp op, Lowering &lowering) {
@@ -234,10 +223,10 @@ static LogicalResult lowerTopK(onnx::TopKOp op, Lowering &lowering) {
                 " may be more than the " +
                 lowering.symbols.print(input.shape[*axis]) + " elements");
   Order order = {op.getLargest() != 0, lowering.isUnsigned(op.getX())};
-  std::optional<int64_t> count = lowering.getFixed(input.shape[*axis]);
-  TopK top = count && *count <= kMaxCounted
-                 ? sortByCounting(lowering, input, *axis, shape, order)
-                 : sortByFinding(lowering, input, *axis, shape, order);
+  std::optional<int64_t> count = lowering.getFixed(shape[*axis]);
+  TopK top = isFindingBetter(lowering, input.shape[*axis], count)
+                 ? sortByFinding(lowering, input, *axis, *count, order)
+                 : sortByCounting(lowering, input, *axis, shape, order);
   lowering.set(op.getValues(), top.values);
   lowering.set(op.getIndices(), top.indices);
   return success();

@@ -15,14 +15,14 @@ func.func @few(%x: tensor<?x8xf32> {onnx.name = "x", onnx.dims = ["n", 8]})
   return %v, %i : tensor<?x2xf32>, tensor<?x2xi64>
 }
 
+// The next element in the order, twice.
 // CHECK-LABEL: func.func @many(
-// CHECK:         scf.for %[[K:.*]] = %c0 to %c2 step %c1 iter_args(
-// CHECK:           %[[V:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<?xf32>)
-// CHECK:           %[[I:.*]] = linalg.generic {{.*}} ins(%arg0, %{{.*}}, %{{.*}}, %[[V]] : {{.*}} outs(%{{.*}} : tensor<?xi64>)
-// CHECK-DAG:       tensor.expand_shape %[[V]]
-// CHECK-DAG:       tensor.expand_shape %[[I]]
-// CHECK-DAG:       tensor.insert_slice %{{.*}} into %{{.*}}[0, %[[K]]] [%{{.*}}, 1] [1, 1] : tensor<?x1xf32>
-// CHECK-DAG:       tensor.insert_slice %{{.*}} into %{{.*}}[0, %[[K]]] [%{{.*}}, 1] [1, 1] : tensor<?x1xi64>
+// CHECK:         %[[V0:.*]] = linalg.generic {{.*}} ins(%arg0 : {{.*}} outs(%{{.*}} : tensor<?xf32>)
+// CHECK:         %[[I0:.*]] = linalg.generic {{.*}} ins(%arg0, %[[V0]] : {{.*}} outs(%{{.*}} : tensor<?xi64>)
+// CHECK:         %[[V1:.*]] = linalg.generic {{.*}} ins(%arg0, %[[V0]], %[[I0]] : {{.*}} outs(%{{.*}} : tensor<?xf32>)
+// CHECK:         %[[I1:.*]] = linalg.generic {{.*}} ins(%arg0, %[[V0]], %[[I0]], %[[V1]] : {{.*}} outs(%{{.*}} : tensor<?xi64>)
+// CHECK:         tensor.insert_slice %{{.*}} into %{{.*}}[0, 0] [%{{.*}}, 1] [1, 1] : tensor<?x1xf32>
+// CHECK:         tensor.insert_slice %{{.*}} into %{{.*}}[0, 1] [%{{.*}}, 1] [1, 1] : tensor<?x1xf32>
 func.func @many(%x: tensor<?x5000xf32> {onnx.name = "x", onnx.dims = ["n", 5000]})
     -> (tensor<?x2xf32> {onnx.name = "v", onnx.dims = ["n", 2]}, tensor<?x2xi64> {onnx.name = "i", onnx.dims = ["n", 2]}) {
   %k = onnx.Constant dense<2> : tensor<1xi64>
