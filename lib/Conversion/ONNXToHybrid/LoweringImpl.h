@@ -31,12 +31,11 @@ struct Lowering::Impl {
   /// The elements, if all are known from shapes and constants alone.
   static std::optional<llvm::SmallVector<mlir::AffineExpr>>
   getKnown(const onnx::SymbolicShapes &symbols, mlir::Value value);
-  /// The name at level 2 of the dimension of an input that `symbol` describes.
-  /// A symbol that is only a part of the dimension ("past" of "past + seq")
-  /// isn't the dimension: that has a name of its own.
-  static std::string getDimName(const onnx::SymbolInfo &symbol) {
-    return symbol.lhs ? symbol.name + "_and_more" : symbol.name;
-  }
+  /// The name at level 2 of the dimension of an input that `symbol` describes:
+  /// letters, digits, dots and underscores. A symbol that is only a part of the
+  /// dimension ("past" of "past + seq") isn't the dimension: that has a name of
+  /// its own.
+  static std::string getDimName(const onnx::SymbolInfo &symbol);
 };
 
 } // namespace hybrid

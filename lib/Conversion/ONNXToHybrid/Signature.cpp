@@ -8,6 +8,7 @@
 #include "hybrid/Dialect/ONNX/IR/ONNXTensorOps.h"
 #include "hybrid/Dialect/ONNX/Transforms/InputRole.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <limits>
@@ -140,6 +141,96 @@ int64_t findMaxPositions(func::FuncOp func,
 // Dimensions and symbols
 //===----------------------------------------------------------------------===//
 
+std::string Lowering::Impl::getDimName(const onnx::SymbolInfo &symbol) {
+  std::string name = symbol.lhs ? symbol.name + "_and_more" : symbol.name;
+  for (char &c : name)
+    if (!llvm::isAlnum(c) && c != '_' && c != '.')
+      c = '_';
+  // Not a number, either.
+  if (name.empty() || llvm::isDigit(name.front()))
+    name.insert(name.begin(), '_');
+  return name;
+}
+
+namespace {
+/// Writes expressions with the names of level 2, in the grammar of hybrid.dims.
+class DimPrinter {
+public:
+  DimPrinter(const onnx::SymbolicShapes &symbols) : symbols(symbols) {}
+
+  std::string print(AffineExpr expr) const {
+    if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+      return std::to_string(constant.getValue());
+    if (auto symbol = dyn_cast<AffineSymbolExpr>(expr))
+      return printSymbol(symbols.getSymbol(symbol.getPosition()));
+    auto binary = cast<AffineBinaryOpExpr>(expr);
+    std::string lhs = print(binary.getLHS()), rhs = print(binary.getRHS());
+    if (expr.getKind() == AffineExprKind::Add) {
+      AffineExpr negated = -binary.getRHS();
+      auto factor = dyn_cast<AffineBinaryOpExpr>(binary.getRHS());
+      bool isNegative = isNegativeNumber(binary.getRHS()) ||
+                        (factor && factor.getKind() == AffineExprKind::Mul &&
+                         isNegativeNumber(factor.getRHS()));
+      return isNegative ? lhs + " - " + enclose(negated) : lhs + " + " + rhs;
+    }
+    return enclose(binary.getLHS()) + getOperator(expr.getKind()) +
+           enclose(binary.getRHS(), /*always=*/true);
+  }
+
+private:
+  static bool isNegativeNumber(AffineExpr expr) {
+    auto constant = dyn_cast<AffineConstantExpr>(expr);
+    return constant && constant.getValue() < 0;
+  }
+
+  static StringRef getOperatorName(AffineExprKind kind) {
+    switch (kind) {
+    case AffineExprKind::Mul:
+      return "*";
+    case AffineExprKind::Mod:
+      return "mod";
+    case AffineExprKind::FloorDiv:
+      return "floordiv";
+    case AffineExprKind::CeilDiv:
+      return "ceildiv";
+    default:
+      llvm_unreachable("sums and leaves are printed elsewhere");
+    }
+  }
+  static std::string getOperator(AffineExprKind kind) {
+    return (" " + getOperatorName(kind) + " ").str();
+  }
+
+  /// In parentheses where it is a sum, or any operation with `always`.
+  std::string enclose(AffineExpr expr, bool always = false) const {
+    bool isBinary = isa<AffineBinaryOpExpr>(expr);
+    bool isSum = isBinary && expr.getKind() == AffineExprKind::Add;
+    if (isSum || (always && (isBinary || isNegativeNumber(expr))))
+      return "(" + print(expr) + ")";
+    return print(expr);
+  }
+
+  std::string printSymbol(const onnx::SymbolInfo &info) const {
+    using Kind = onnx::SymbolInfo::Kind;
+    std::string name = Lowering::Impl::getDimName(info);
+    switch (info.kind) {
+    case Kind::InputDim:
+      return info.lhs ? "(" + name + " - " + enclose(info.lhs) + ")" : name;
+    case Kind::Max:
+    case Kind::Min:
+      return (info.kind == Kind::Max ? "max(" : "min(") + print(info.lhs) +
+             ", " + print(info.rhs) + ")";
+    case Kind::ValueDim:
+    case Kind::Element:
+      return name;
+    }
+    llvm_unreachable("all kinds are covered");
+  }
+
+  const onnx::SymbolicShapes &symbols;
+};
+} // namespace
+
 ArrayAttr getDimsAttr(MLIRContext *context, ArrayRef<AffineExpr> shape,
                       const onnx::SymbolicShapes &symbols) {
   SmallVector<Attribute> dims;
@@ -149,7 +240,8 @@ ArrayAttr getDimsAttr(MLIRContext *context, ArrayRef<AffineExpr> shape,
       dims.push_back(
           IntegerAttr::get(IntegerType::get(context, 64), constant.getValue()));
     else
-      dims.push_back(StringAttr::get(context, symbols.print(simple)));
+      dims.push_back(
+          StringAttr::get(context, DimPrinter(symbols).print(simple)));
   }
   return ArrayAttr::get(context, dims);
 }
