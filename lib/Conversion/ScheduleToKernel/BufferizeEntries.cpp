@@ -1,9 +1,9 @@
 //===- BufferizeEntries.cpp - entries on byte buffers ---------------------===//
 //
 // Wraps inputs, weights, states and outputs as tensors of views of byte
-// buffers, then lets one-shot bufferisation decide what happens in place. Two
+// buffers, then lets one-shot bufferisation decide what happens in place. Three
 // invariants make the result safe: all state writes stand at the entry's end,
-// and inputs and weights are not writable.
+// none reads what another one wrote, and inputs and weights are not writable.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,6 +27,21 @@ namespace hybrid {
 #include "hybrid/Conversion/ScheduleToKernel/Passes.h.inc"
 
 namespace {
+
+/// The tensor in whose buffer `value` may lie: behind views and destinations.
+Value getRoot(Value value) {
+  while (auto result = dyn_cast<OpResult>(value)) {
+    Operation *def = result.getOwner();
+    if (auto destinations = dyn_cast<DestinationStyleOpInterface>(def))
+      value = destinations.getTiedOpOperand(result)->get();
+    else if (isa<tensor::ExtractSliceOp, tensor::CastOp, tensor::ExpandShapeOp,
+                 tensor::CollapseShapeOp>(def))
+      value = def->getOperand(0);
+    else
+      break;
+  }
+  return value;
+}
 
 /// One entry while it is rewritten.
 class EntryBufferizer {
@@ -249,6 +264,18 @@ LogicalResult EntryBufferizer::wrap() {
     read.replaceAllUsesWith(value);
     read.erase();
   }
+  // What lies in the buffer of another state is copied before that may change.
+  builder.setInsertionPoint(ret);
+  for (WriteStateOp write : writes) {
+    Value value = write.getValue(), root = getRoot(value);
+    auto type = cast<RankedTensorType>(value.getType());
+    for (auto &[state, tensor] : readTensor)
+      if (tensor == root && state != write.getStateAttr().getAttr())
+        write->setOperand(0, bufferization::AllocTensorOp::create(
+                                 builder, write.getLoc(), type, ValueRange(),
+                                 value)
+                                 .getResult());
+  }
   for (WriteStateOp write : writes) {
     auto memref = viewState(write.getStateAttr());
     if (failed(memref))
@@ -260,8 +287,10 @@ LogicalResult EntryBufferizer::wrap() {
     Value value = write.getValue();
     if (value.getType() != wanted)
       value = tensor::CastOp::create(builder, write.getLoc(), wanted, value);
+    // New values are not computed where the old ones may still be read.
+    bool isRead = readTensor.contains(write.getStateAttr().getAttr());
     bufferization::MaterializeInDestinationOp::create(
-        builder, write.getLoc(), Type(), value, *memref, /*restrict=*/true,
+        builder, write.getLoc(), Type(), value, *memref, /*restrict=*/!isRead,
         /*writable=*/true);
     write.erase();
   }
