@@ -302,6 +302,8 @@ struct FormKernels : impl::FormKernelsPassBase<FormKernels> {
 };
 
 LogicalResult FormKernels::runOnEntry(func::FuncOp entry) {
+  if (!entry.getBody().hasOneBlock())
+    return entry.emitError("an entry has to be one block");
   Block &body = entry.getBody().front();
   SmallVector<SmallVector<Operation *, 2>> groups;
   DenseSet<Operation *> grouped;

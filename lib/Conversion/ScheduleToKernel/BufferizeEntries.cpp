@@ -122,6 +122,8 @@ DictionaryAttr EntryBufferizer::describe(DictionaryAttr attrs,
 }
 
 LogicalResult EntryBufferizer::wrap() {
+  if (!entry.getBody().hasOneBlock())
+    return entry.emitError("an entry has to be one block");
   Block &body = entry.getBody().front();
   Location loc = entry.getLoc();
   auto bytes = MemRefType::get({ShapedType::kDynamic}, builder.getI8Type());

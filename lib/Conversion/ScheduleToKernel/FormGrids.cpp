@@ -41,9 +41,15 @@ struct FormGrids : impl::FormGridsPassBase<FormGrids> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     llvm::DenseMap<StringAttr, SmallVector<OpFoldResult>> tripsOf;
-    for (auto kernel : module.getOps<func::FuncOp>())
-      if (kernel->hasAttr(kKernelAttr))
-        tripsOf[kernel.getSymNameAttr()] = formGrid(kernel);
+    for (auto kernel : module.getOps<func::FuncOp>()) {
+      if (!kernel->hasAttr(kKernelAttr))
+        continue;
+      if (!kernel.getBody().hasOneBlock() || kernel.getNumResults() > 0) {
+        kernel.emitError("a kernel has to be one block on memrefs");
+        return signalPassFailure();
+      }
+      tripsOf[kernel.getSymNameAttr()] = formGrid(kernel);
+    }
     WalkResult result = module.walk([&](LaunchOp launch) {
       return succeeded(
                  setGrid(launch, tripsOf[launch.getKernelAttr().getAttr()]))

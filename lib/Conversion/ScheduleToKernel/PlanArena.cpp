@@ -212,6 +212,9 @@ int64_t getLastUse(Value buffer, const llvm::DenseMap<Operation *, int64_t> &at,
 
 LogicalResult PlanArena::plan(func::FuncOp entry, Bounds &bounds,
                               int64_t &arena) {
+  if (!entry.getBody().hasOneBlock() ||
+      entry.getNumArguments() < kFirstBufferParam)
+    return entry.emitError("an entry has to be one block with an arena");
   Block &body = entry.getBody().front();
   llvm::DenseMap<Operation *, int64_t> at;
   int64_t position = 0;

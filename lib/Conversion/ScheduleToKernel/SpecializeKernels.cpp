@@ -39,8 +39,13 @@ struct SpecializeKernels : impl::SpecializeKernelsPassBase<SpecializeKernels> {
     SymbolTable symbols(module);
     llvm::StringMap<func::FuncOp> bySignature;
     llvm::MapVector<func::FuncOp, func::FuncOp> firstClone;
-    module.walk([&](LaunchOp launch) {
+    WalkResult result = module.walk([&](LaunchOp launch) {
       auto kernel = symbols.lookup<func::FuncOp>(launch.getKernel());
+      if (launch.getNumResults() > 0 || !kernel.getBody().hasOneBlock()) {
+        launch.emitError("has to be on memrefs and of a kernel that is one "
+                         "block");
+        return WalkResult::interrupt();
+      }
       std::string key;
       llvm::raw_string_ostream os(key);
       os << launch.getKernel() << launch.getOperandTypes();
@@ -52,7 +57,10 @@ struct SpecializeKernels : impl::SpecializeKernelsPassBase<SpecializeKernels> {
         symbols.insert(clone);
       }
       launch.setKernelAttr(FlatSymbolRefAttr::get(clone));
+      return WalkResult::advance();
     });
+    if (result.wasInterrupted())
+      return signalPassFailure();
     // The first clone takes over the name.
     for (auto [kernel, clone] : firstClone) {
       StringAttr name = kernel.getSymNameAttr();

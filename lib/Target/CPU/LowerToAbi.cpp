@@ -92,6 +92,8 @@ struct MemRefSlots {
 struct LowerToAbi : impl::LowerToAbiPassBase<LowerToAbi> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    if (failed(verifyLevel(module)))
+      return signalPassFailure();
     LLVMTypeConverter types(&getContext());
     if (auto symbols = module->getAttrOfType<ArrayAttr>(kSymbolsAttr))
       for (auto [i, symbol] : llvm::enumerate(symbols))
@@ -112,6 +114,7 @@ struct LowerToAbi : impl::LowerToAbiPassBase<LowerToAbi> {
       state.erase();
   }
 
+  LogicalResult verifyLevel(ModuleOp module);
   void lowerKernel(func::FuncOp kernel, const LLVMTypeConverter &types);
   LogicalResult lowerEntry(func::FuncOp entry, const LLVMTypeConverter &types);
   LogicalResult emitShapes(func::FuncOp entry, const LLVMTypeConverter &types);
@@ -121,6 +124,28 @@ struct LowerToAbi : impl::LowerToAbiPassBase<LowerToAbi> {
   /// Place of a symbol in the call's dims.
   llvm::StringMap<int64_t> symbolIndex;
 };
+
+/// What this pass relies on, see docs/levels.md.
+LogicalResult LowerToAbi::verifyLevel(ModuleOp module) {
+  for (auto func : module.getOps<func::FuncOp>()) {
+    bool isEntry = func->hasAttr(kEntryAttr);
+    if (!isEntry && !func->hasAttr(kKernelAttr))
+      continue;
+    if (!func.getBody().hasOneBlock() || func.getNumResults() > 0 ||
+        !llvm::all_of(func.getArgumentTypes(),
+                      llvm::IsaPred<MemRefType, IndexType>) ||
+        (isEntry && !(func->getAttrOfType<ArrayAttr>(kInputsAttr) &&
+                      func->getAttrOfType<ArrayAttr>(kOutputsAttr))))
+      return func.emitError("entries and kernels have to be at level 4");
+  }
+  WalkResult result = module.walk([](LaunchOp launch) {
+    if (launch.getGrid())
+      return WalkResult::advance();
+    launch.emitError("needs a grid");
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
 
 /// The body gets one parameter per slot, so that pointers can be marked
 /// noalias; the wrapper with the ABI's signature calls it and is inlined into.
