@@ -27,12 +27,12 @@ namespace hybrid {
 
 void buildImportPipeline(OpPassManager &pm,
                          const ImportPipelineOptions &options) {
-  if (options.states) {
-    onnx::ONNXBindStatesOptions bind;
-    bind.pairs = llvm::to_vector(options.statePairs);
-    pm.addPass(onnx::createONNXBindStates(bind));
-    pm.addPass(onnx::createONNXSpecializeEntries());
-  }
+  // Without states the pass still tells what the dimensions are.
+  onnx::ONNXBindStatesOptions bind;
+  bind.pairs = llvm::to_vector(options.statePairs);
+  bind.none = !options.states;
+  pm.addPass(onnx::createONNXBindStates(bind));
+  pm.addPass(onnx::createONNXSpecializeEntries());
   pm.addNestedPass<func::FuncOp>(onnx::createONNXInferShapes());
   ConvertONNXToHybridPassOptions convert;
   convert.maxBatch = options.maxBatch;
