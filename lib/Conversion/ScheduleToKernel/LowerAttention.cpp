@@ -88,9 +88,9 @@ void AttentionLowering::lowerRow(Value batchIv, Value headIv, Value rowIv) {
     high = b.minI(high, length);
   }
   if (Value mask = op.getMask()) {
-    unsigned last = cast<MemRefType>(mask.getType()).getRank();
-    if (last > 0 && cast<MemRefType>(mask.getType()).getDimSize(last - 1) != 1)
-      high = b.minI(high, b.dim(mask, last - 1));
+    // The last dimension alone does not broadcast.
+    unsigned rank = cast<MemRefType>(mask.getType()).getRank();
+    high = b.minI(high, b.dim(mask, rank - 1));
   }
   high = b.minI(high, b.dim(op.getKey(), op.getKvTimeDim()));
   if (op.getCausal())
