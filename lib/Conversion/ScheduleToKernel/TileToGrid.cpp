@@ -130,6 +130,13 @@ bool isEmpty(Type type) {
          llvm::is_contained(shaped.getShape(), 0);
 }
 
+/// Such a tensor (the state of a convolution of width 1) has no valid slice:
+/// offsets must be smaller than sizes.
+bool isEmptyTensor(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && llvm::is_contained(tensor.getShape(), 0);
+}
+
 struct TileToGrid : impl::TileToGridPassBase<TileToGrid> {
   using Base::Base;
 
@@ -148,7 +155,7 @@ struct TileToGrid : impl::TileToGridPassBase<TileToGrid> {
           linalgOp && isContraction(linalgOp))
         contraction = linalgOp;
       // Loops keep their order.
-      if (isa<scf::ForOp>(op))
+      if (isa<scf::ForOp>(op) || llvm::any_of(op.getOperandTypes(), isEmptyTensor))
         return;
     }
     if (!root || llvm::any_of(root->getOperandTypes(), [&](Type type) {
