@@ -130,13 +130,6 @@ bool isEmpty(Type type) {
          llvm::is_contained(shaped.getShape(), 0);
 }
 
-/// Such a tensor (the state of a convolution of width 1) has no valid slice:
-/// offsets must be smaller than sizes.
-bool isEmptyTensor(Type type) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor && llvm::is_contained(tensor.getShape(), 0);
-}
-
 struct TileToGrid : impl::TileToGridPassBase<TileToGrid> {
   using Base::Base;
 
@@ -155,7 +148,7 @@ struct TileToGrid : impl::TileToGridPassBase<TileToGrid> {
           linalgOp && isContraction(linalgOp))
         contraction = linalgOp;
       // Loops keep their order.
-      if (isa<scf::ForOp>(op) || llvm::any_of(op.getOperandTypes(), isEmptyTensor))
+      if (isa<scf::ForOp>(op))
         return;
     }
     if (!root || llvm::any_of(root->getOperandTypes(), [&](Type type) {
