@@ -1,5 +1,6 @@
 //===- CodeGen.cpp - LLVM dialect to object code --------------------------===//
 
+#include "SmallFloats.h"
 #include "hybrid/Target/CPU/CPUTarget.h"
 #include "mlir/Target/LLVMIR/Export.h"
 
@@ -64,6 +65,7 @@ Expected<std::unique_ptr<Module>> translateForCPU(mlir::ModuleOp module,
     return createStringError("translation to LLVM IR went wrong");
   llvmModule->setTargetTriple(Triple(target.triple));
   llvmModule->setDataLayout((*machine)->createDataLayout());
+  accessBFloatsAsIntegers(*llvmModule);
   for (Function &function : *llvmModule) {
     function.addFnAttr("target-cpu", target.cpu);
     function.addFnAttr("target-features", getFeatureString(target));
@@ -89,6 +91,9 @@ Expected<std::unique_ptr<Module>> translateForCPU(mlir::ModuleOp module,
                                  : OptimizationLevel::O1;
     builder.buildPerModuleDefaultPipeline(level).run(*llvmModule, modules);
   }
+  // Not before: calls of these appear in the backend only.
+  if (Triple(target.triple).isX86() && !is_contained(target.features, "f16c"))
+    defineHalfConversions(*llvmModule);
   return std::move(llvmModule);
 }
 
