@@ -90,6 +90,10 @@ private:
   LogicalResult collectState(BlockArgument past, DictionaryAttr attrs);
   LogicalResult declareState(const State &state, StringRef kind);
   LogicalResult createFunction();
+  /// Operators without a lowering: by name, their nodes.
+  using MissingOps = llvm::MapVector<StringRef, SmallVector<Operation *>>;
+  /// One error that lists them all.
+  void reportMissing(const MissingOps &missing);
   void findLive();
   LogicalResult lowerOps();
   LogicalResult lowerOp(Operation *op, const Registry::LowerFn &lower);
@@ -395,9 +399,24 @@ LogicalResult EntryConverter::lowerOp(Operation *op,
   return lower(op, lowering);
 }
 
+void EntryConverter::reportMissing(const MissingOps &missing) {
+  if (missing.empty())
+    return;
+  InFlightDiagnostic error = source.emitError()
+                             << "operators that cannot be compiled:";
+  for (auto &[type, ops] : missing) {
+    StringRef domain = onnx::getDomain(ops.front());
+    error << "\n  " << (domain.empty() ? "ai.onnx" : domain) << "::" << type
+          << " (opset " << onnx::getOpsetVersion(ops.front()) << "), "
+          << ops.size() << (ops.size() == 1 ? " node:" : " nodes:");
+    for (Operation *op : ops)
+      error << " '" << onnx::getNodeName(op->getLoc()) << "'";
+  }
+}
+
 LogicalResult EntryConverter::lowerOps() {
   llvm::SmallDenseSet<Operation *> failedOps;
-  llvm::MapVector<StringRef, SmallVector<Operation *>> missing;
+  MissingOps missing;
   for (Operation &op : graph().without_terminator()) {
     if (!impl().live.contains(&op) ||
         isa<onnx::ConstantOp, onnx::InitializerOp, onnx::NoneOp>(op))
@@ -433,18 +452,7 @@ LogicalResult EntryConverter::lowerOps() {
         failedOps.insert(&op);
       }
   }
-  if (!missing.empty()) {
-    InFlightDiagnostic error = source.emitError()
-                               << "operators that cannot be compiled:";
-    for (auto &[type, ops] : missing) {
-      StringRef domain = onnx::getDomain(ops.front());
-      error << "\n  " << (domain.empty() ? "ai.onnx" : domain) << "::" << type
-            << " (opset " << onnx::getOpsetVersion(ops.front()) << "), "
-            << ops.size() << (ops.size() == 1 ? " node:" : " nodes:");
-      for (Operation *op : ops)
-        error << " '" << onnx::getNodeName(op->getLoc()) << "'";
-    }
-  }
+  reportMissing(missing);
   return success(failedOps.empty());
 }
 
@@ -491,8 +499,18 @@ LogicalResult EntryConverter::run() {
   impl().graph = &graph();
   if (!source.getBody().hasOneBlock())
     return source.emitError() << "expected one block";
-  if (failed(collectStates()) || failed(createFunction()))
+  if (failed(collectStates()))
     return failure();
+  if (failed(createFunction())) {
+    // Often because of an operator that nothing is known about.
+    MissingOps missing;
+    for (Operation &op : graph().without_terminator())
+      if (!isa<onnx::ConstantOp, onnx::InitializerOp, onnx::NoneOp>(op) &&
+          !getRegistry().lookup(op.getName().getStringRef()))
+        missing[onnx::getOpType(&op)].push_back(&op);
+    reportMissing(missing);
+    return failure();
+  }
   findLive();
   if (failed(lowerOps()) || failed(finish())) {
     target.erase();
