@@ -6,7 +6,6 @@
 // CHECK: %[[N:.*]] = hybrid.dim "batch"
 // CHECK: %[[BLOCKS:.*]] = affine.apply #[[$CEIL:.*]]()[%[[N]]]
 // CHECK: hybrid.launch @scale grid(%[[BLOCKS]])
-// CHECK: %[[ONE:.*]] = arith.constant 1 : index
 // CHECK-NOT: scf.forall
 // CHECK-LABEL: func.func private @scale
 // CHECK-SAME: %[[BLOCK:[a-z0-9]+]]: index) attributes {hybrid.kernel}
