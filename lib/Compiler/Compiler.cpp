@@ -33,7 +33,10 @@ public:
               const CompileOptions &options, llvm::raw_ostream &errors,
               CompileReport &report)
       : input(input), output(output), options(options), errors(errors),
-        report(report), context(makeRegistry()) {}
+        report(report), context(makeRegistry()) {
+    // Diagnostics name nodes; a dump of the function would bury them.
+    context.printOpOnDiagnostic(false);
+  }
 
   bool run();
 
