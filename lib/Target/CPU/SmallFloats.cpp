@@ -5,6 +5,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
 
 using namespace llvm;
@@ -26,31 +27,46 @@ static Value *toInteger(IRBuilder<> &b, Value *value) {
   return b.CreateBitCast(value, type);
 }
 
-void accessBFloatsAsIntegers(Module &module) {
-  for (Function &function : module) {
-    SmallVector<Instruction *> accesses;
-    for (Instruction &instruction : instructions(function)) {
-      auto *store = dyn_cast<StoreInst>(&instruction);
-      if (isBFloat(store ? store->getValueOperand()->getType()
-                         : instruction.getType()) &&
-          isa<LoadInst, StoreInst>(instruction))
-        accesses.push_back(&instruction);
-    }
-    for (Instruction *access : accesses) {
-      IRBuilder<> b(access);
-      if (auto *store = dyn_cast<StoreInst>(access)) {
-        store->setOperand(0, toInteger(b, store->getValueOperand()));
-        continue;
-      }
-      auto *load = cast<LoadInst>(access);
-      Type *type = load->getType()->getWithNewType(b.getInt16Ty());
-      auto *bits = b.CreateAlignedLoad(type, load->getPointerOperand(),
-                                       load->getAlign(), load->isVolatile());
-      bits->copyMetadata(*load);
-      load->replaceAllUsesWith(b.CreateBitCast(bits, load->getType()));
-      load->eraseFromParent();
-    }
+/// Loads integers instead and casts them.
+static void replaceLoad(Instruction *load) {
+  IRBuilder<> b(load);
+  Type *type = load->getType()->getWithNewType(b.getInt16Ty());
+  Instruction *bits;
+  if (auto *masked = dyn_cast<IntrinsicInst>(load)) {
+    Align alignment = masked->getParamAlign(0).valueOrOne();
+    bits = b.CreateMaskedLoad(type, masked->getArgOperand(0), alignment,
+                              masked->getArgOperand(1),
+                              toInteger(b, masked->getArgOperand(2)));
+  } else {
+    bits = b.CreateAlignedLoad(type, getLoadStorePointerOperand(load),
+                               getLoadStoreAlignment(load));
   }
+  bits->copyMetadata(*load);
+  load->replaceAllUsesWith(b.CreateBitCast(bits, load->getType()));
+  load->eraseFromParent();
+}
+
+static void replaceStoredValue(Instruction *store) {
+  IRBuilder<> b(store);
+  store->setOperand(0, toInteger(b, store->getOperand(0)));
+}
+
+void accessBFloatsAsIntegers(Module &module) {
+  SmallVector<Instruction *> loads, stores;
+  for (Function &function : module)
+    for (Instruction &instruction : instructions(function)) {
+      auto *intrinsic = dyn_cast<IntrinsicInst>(&instruction);
+      bool isMaskedLoad =
+          intrinsic && intrinsic->getIntrinsicID() == Intrinsic::masked_load;
+      if ((isMaskedLoad || isa<LoadInst>(instruction)) &&
+          isBFloat(instruction.getType()))
+        loads.push_back(&instruction);
+      if (isa<StoreInst>(instruction) &&
+          isBFloat(instruction.getOperand(0)->getType()))
+        stores.push_back(&instruction);
+    }
+  llvm::for_each(loads, replaceLoad);
+  llvm::for_each(stores, replaceStoredValue);
 }
 
 //===----------------------------------------------------------------------===//
