@@ -78,9 +78,15 @@ void buildLLVMPipeline(OpPassManager &pm) {
   functions.addPass(createExpandMathPass());
   arith::ArithExpandOpsPassOptions expand;
   expand.includeBf16 = true;
+  // Only conversions of bf16 become integer arithmetic; other operations, like
+  // those from and to integers, would call the compiler's library.
+  arith::ArithEmulateUnsupportedFloatsOptions emulate;
+  emulate.sourceTypeStrs = {"bf16"};
+  emulate.targetTypeStr = "f32";
   pm.addPass(createLowerToAbiPass());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
+  pm.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
   pm.addPass(arith::createArithExpandOpsPass(expand));
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(createConvertMathToLLVMPass());

@@ -260,6 +260,33 @@ static std::function<int64_t(int64_t, int64_t)> getIntFunction(Operation *op) {
       .Default([](Operation *) { return nullptr; });
 }
 
+/// The float whose bits are an integer's, and the reverse.
+static ScalarFn getFunction(arith::BitcastOp op) {
+  Type from = op.getIn().getType(), to = op.getType();
+  if (auto type = dyn_cast<FloatType>(to)) {
+    if (!isa<IntegerType>(from))
+      return nullptr;
+    return [=](const double *x) {
+      llvm::APInt bits(getWidth(from), toUnsigned(from, toInt(x[0])));
+      llvm::APFloat value(type.getFloatSemantics(), bits);
+      bool losesInfo;
+      value.convert(llvm::APFloat::IEEEdouble(),
+                    llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+      return value.convertToDouble();
+    };
+  }
+  auto type = dyn_cast<FloatType>(from);
+  if (!type || !isa<IntegerType>(to))
+    return nullptr;
+  return [=](const double *x) {
+    llvm::APFloat value(x[0]);
+    bool losesInfo;
+    value.convert(type.getFloatSemantics(),
+                  llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+    return wrap(to, value.bitcastToAPInt().getSExtValue());
+  };
+}
+
 ScalarFn hybrid::test::getScalarFunction(Operation *op, bool exact) {
   if (auto select = dyn_cast<arith::SelectOp>(op))
     return [](const double *x) { return x[0] != 0 ? x[1] : x[2]; };
@@ -267,6 +294,8 @@ ScalarFn hybrid::test::getScalarFunction(Operation *op, bool exact) {
     return getFunction(cmp);
   if (auto cmp = dyn_cast<arith::CmpFOp>(op))
     return getFunction(cmp);
+  if (auto cast = dyn_cast<arith::BitcastOp>(op))
+    return getFunction(cast);
   if (op->getNumResults() != 1)
     return nullptr;
   Type type = op->getResult(0).getType();
