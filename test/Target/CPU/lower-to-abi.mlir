@@ -70,10 +70,11 @@ module attributes {hybrid.symbols = [{name = "b", role = "batch", capacity = 8 :
   // CHECK: arith.constant 8 : index
   // CHECK: %[[D1:.*]] = llvm.getelementptr %[[SHAPES]][1]
   // CHECK: llvm.store %{{.*}}, %[[D1]]
-  // CHECK: %[[D2:.*]] = llvm.getelementptr %[[SHAPES]][2]
-  // CHECK: llvm.store %{{.*}}, %[[D2]]
+  // CHECK: llvm.getelementptr %[[DIMS]][0]
   // CHECK: llvm.getelementptr %[[DIMS]][1]
   // CHECK: affine.apply #{{.*}}()
+  // CHECK: %[[D2:.*]] = llvm.getelementptr %[[SHAPES]][2]
+  // CHECK: llvm.store %{{.*}}, %[[D2]]
   // CHECK: %[[D3:.*]] = llvm.getelementptr %[[SHAPES]][3]
   // CHECK: llvm.store %{{.*}}, %[[D3]]
   // CHECK-NOT: llvm.store
@@ -104,7 +105,7 @@ module attributes {hybrid.symbols = [{name = "b", role = "batch", capacity = 8 :
   // CHECK: llvm.mlir.constant(1 : i64)
   // CHECK: llvm.mlir.constant(4 : i64)
   // CHECK: llvm.call
-  func.func @main(%arena: memref<?xi8>, %weights: memref<?xi8>, %in: memref<?xi8>, %out: memref<?xi8>, %s: memref<?xi8>, %t: memref<?xi8>) attributes {hybrid.entry,
+  func.func @main(%arena: memref<?xi8>, %weights: memref<?xi8>, %in: memref<?xi8>, %out: memref<?xi8>, %scalar: memref<?xi8>, %s: memref<?xi8>, %t: memref<?xi8>) attributes {hybrid.entry,
       hybrid.inputs = [{hybrid.name = "x", hybrid.dims = ["b", 8], hybrid.type = tensor<?x8xf32>}],
       hybrid.outputs = [{hybrid.name = "y", hybrid.dims = ["b", "past + 1"], hybrid.type = tensor<?x?xf32>}, {hybrid.name = "scalar", hybrid.dims = [], hybrid.type = tensor<f32>}]} {
     %c0 = arith.constant 0 : index
