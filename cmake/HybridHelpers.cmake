@@ -24,8 +24,9 @@ function(hybrid_add_precompiled_header)
 endfunction()
 
 # LLVM is built without exceptions and with RTTI. -fpch-preprocess lets ccache
-# see through GCC's precompiled headers.
-set(HYBRID_MLIR_OPTIONS
+# see through GCC's precompiled headers. Tools take -fPIC like libraries, since
+# CMake's -fPIE for them would not fit the header.
+set(HYBRID_MLIR_OPTIONS -fPIC
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions>
   $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
 if(HYBRID_PRECOMPILE)
@@ -36,6 +37,7 @@ endif()
 function(hybrid_use_mlir)
   foreach(target ${ARGN})
     target_compile_options(${target} PRIVATE ${HYBRID_MLIR_OPTIONS})
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
     if(HYBRID_PRECOMPILE)
       target_precompile_headers(${target} REUSE_FROM HybridPrecompiled)
     endif()

@@ -91,7 +91,7 @@ private:
     // Untrusted text must not exhaust the stack.
     if (++depth > 64)
       return {};
-    auto leave = llvm::make_scope_exit([&] { --depth; });
+    llvm::scope_exit leave([&] { --depth; });
     if (accept("-"))
       return combine(s0() - s1(), builder.getIndexAttr(0), parseAtom());
     if (accept("(")) {

@@ -27,8 +27,7 @@ Expected<SmallVector<char, 0>> linkShared(ArrayRef<char> object,
   if (auto error =
           sys::fs::createTemporaryFile("hybrid", "o", fd, objectPath))
     return createStringError(error, "cannot create a temporary file");
-  auto removeObject =
-      make_scope_exit([&] { (void)sys::fs::remove(objectPath); });
+  scope_exit removeObject([&] { (void)sys::fs::remove(objectPath); });
   {
     raw_fd_ostream os(fd, /*shouldClose=*/true);
     os.write(object.data(), object.size());
@@ -41,8 +40,7 @@ Expected<SmallVector<char, 0>> linkShared(ArrayRef<char> object,
   }
   if (auto error = sys::fs::createTemporaryFile("hybrid", "so", sharedPath))
     return createStringError(error, "cannot create a temporary file");
-  auto removeShared =
-      make_scope_exit([&] { (void)sys::fs::remove(sharedPath); });
+  scope_exit removeShared([&] { (void)sys::fs::remove(sharedPath); });
 
   std::string messages;
   raw_string_ostream os(messages);

@@ -311,7 +311,6 @@ int64_t countSlots(LaunchOp launch) {
 
 LogicalResult LowerToAbi::lowerEntry(func::FuncOp entry,
                                      const LLVMTypeConverter &types) {
-  ModuleOp module = getOperation();
   Block &body = entry.getBody().front();
   Location loc = entry.getLoc();
   unsigned numOld = body.getNumArguments();
