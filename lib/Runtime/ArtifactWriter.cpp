@@ -6,119 +6,20 @@
 //===----------------------------------------------------------------------===//
 
 #include "ArtifactFormat.h"
+#include "OutputFile.h"
 #include "hybrid/Runtime/ABI.h"
 #include "hybrid/Runtime/Artifact.h"
 
 #define JSON_NO_IO
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <elf.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 using namespace hybrid;
 using nlohmann::json;
 
 namespace {
-
-struct WriteError {
-  std::string message;
-};
-
-/// The temporary file; removed unless committed.
-class OutputFile {
-public:
-  explicit OutputFile(const std::string &path)
-      : path(path), temporary(path + ".tmp-" + std::to_string(getpid())) {
-    fd =
-        open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-      throw WriteError{"cannot create '" + temporary +
-                       "': " + std::strerror(errno)};
-    buffer.reserve(bufferBytes);
-  }
-
-  ~OutputFile() {
-    if (fd < 0)
-      return;
-    close(fd);
-    unlink(temporary.c_str());
-  }
-
-  void write(const void *data, size_t bytes) {
-    if (hasher)
-      hasher->update(data, bytes);
-    position += bytes;
-    if (buffer.size() + bytes > bufferBytes)
-      flush();
-    if (bytes >= bufferBytes)
-      return writeThrough(static_cast<const char *>(data), bytes);
-    buffer.append(static_cast<const char *>(data), bytes);
-  }
-
-  void zeros(uint64_t bytes) {
-    static const char block[4096] = {};
-    for (; bytes; bytes -= std::min<uint64_t>(bytes, sizeof(block)))
-      write(block, size_t(std::min<uint64_t>(bytes, sizeof(block))));
-  }
-
-  void align(uint64_t alignment) {
-    zeros((alignment - position % alignment) % alignment);
-  }
-
-  /// Writes the first bytes of the file again.
-  void rewriteStart(const void *data, size_t bytes) {
-    flush();
-    if (pwrite(fd, data, bytes, 0) != ssize_t(bytes))
-      failed();
-  }
-
-  void commit() {
-    flush();
-    const int result = close(fd);
-    fd = -1;
-    if (!result && !rename(temporary.c_str(), path.c_str()))
-      return;
-    const int code = errno;
-    unlink(temporary.c_str());
-    throw WriteError{"cannot write '" + path + "': " + std::strerror(code)};
-  }
-
-  uint64_t position = 0;
-  Hasher *hasher = nullptr;
-
-private:
-  static constexpr size_t bufferBytes = 1 << 20;
-
-  [[noreturn]] void failed() {
-    throw WriteError{"cannot write '" + temporary +
-                     "': " + std::strerror(errno)};
-  }
-
-  void flush() {
-    writeThrough(buffer.data(), buffer.size());
-    buffer.clear();
-  }
-
-  void writeThrough(const char *data, size_t bytes) {
-    while (bytes) {
-      const ssize_t done = ::write(fd, data, bytes);
-      if (done < 0 && errno == EINTR)
-        continue;
-      if (done <= 0)
-        failed();
-      data += done;
-      bytes -= size_t(done);
-    }
-  }
-
-  std::string path, temporary, buffer;
-  int fd;
-};
 
 /// The section headers and names of the linked shared object.
 struct Sections {

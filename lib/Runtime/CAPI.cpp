@@ -243,6 +243,31 @@ HybridStatus hybrid_session_reset(HybridSession *session) {
   });
 }
 
+HybridStatus hybrid_session_fork(const HybridSession *session,
+                                 HybridSession **fork) {
+  return guard([&] {
+    require(session && fork, "hybrid_session_fork: null argument");
+    std::unique_ptr<HybridSession> handle(new HybridSession);
+    handle->session = session->session->fork();
+    *fork = handle.release();
+  });
+}
+
+HybridStatus hybrid_session_snapshot(const HybridSession *session,
+                                     const char *path) {
+  return guard([&] {
+    require(session && path, "hybrid_session_snapshot: null argument");
+    session->session->snapshot(path);
+  });
+}
+
+HybridStatus hybrid_session_restore(HybridSession *session, const char *path) {
+  return guard([&] {
+    require(session && path, "hybrid_session_restore: null argument");
+    session->session->restore(path);
+  });
+}
+
 int64_t hybrid_session_position(const HybridSession *session) {
   return session->session->position();
 }

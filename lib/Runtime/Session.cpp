@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Session.h"
+#include "StateLayout.h"
 #include "Text.h"
 
 #include <algorithm>
@@ -55,6 +56,24 @@ Session::Session(std::shared_ptr<const Module> module,
   outputPointers.resize(manifest.outputs.size());
   outputSizes.resize(manifest.outputs.size());
   lastOutputs.resize(manifest.outputs.size());
+}
+
+std::unique_ptr<Session> Session::fork() const {
+  HybridSessionOptions options = {};
+  options.threads = device.numThreads();
+  options.batch = fixedBatch;
+  std::unique_ptr<Session> copy(new Session(owner, options));
+  copy->now = now;
+  copy->reserveStates(now.batch);
+  for (size_t i = 0; i < states.size(); ++i)
+    // States that no run has touched are zeros.
+    if (states[i].data())
+      visitState(manifest.states[i], now.batch, now.position,
+                 [&](uint64_t offset, uint64_t bytes) {
+                   std::memcpy(copy->states[i].data() + offset,
+                               states[i].data() + offset, bytes);
+                 });
+  return copy;
 }
 
 void Session::reset() {
@@ -227,23 +246,6 @@ uint64_t Session::stateBytes(size_t index, int64_t batch,
   return bytes;
 }
 
-namespace {
-/// A state seen as `outer` rows of up to `capacity` items of `itemBytes`.
-struct StateRows {
-  uint64_t outer = 1, itemBytes, capacity;
-
-  StateRows(const State &state, int64_t batch)
-      : itemBytes(hybrid_dtype_size(state.dtype)) {
-    const size_t axis = size_t(state.lengthAxis);
-    for (size_t i = 0; i < axis; ++i)
-      outer *= uint64_t(state.dims[i] < 0 ? batch : state.dims[i]);
-    capacity = uint64_t(state.dims[axis]);
-    for (size_t i = axis + 1; i < state.dims.size(); ++i)
-      itemBytes *= uint64_t(state.dims[i]);
-  }
-};
-} // namespace
-
 void Session::loadStates() {
   for (size_t i = 0; i < states.size(); ++i) {
     const HybridTensor *tensor = binding.state(i);
@@ -251,16 +253,11 @@ void Session::loadStates() {
     if (!tensor || !tensor->data)
       continue;
     const char *from = static_cast<const char *>(tensor->data);
-    char *to = states[i].data();
-    if (state.lengthAxis < 0) {
-      std::memcpy(to, from, state.bytes(binding.batch));
-      continue;
-    }
-    const StateRows rows(state, binding.batch);
-    const uint64_t bytes = uint64_t(binding.position) * rows.itemBytes;
-    for (uint64_t row = 0; row < rows.outer; ++row)
-      std::memcpy(to + row * rows.capacity * rows.itemBytes, from + row * bytes,
-                  bytes);
+    visitState(state, binding.batch, binding.position,
+               [&](uint64_t offset, uint64_t bytes) {
+                 std::memcpy(states[i].data() + offset, from, bytes);
+                 from += bytes;
+               });
   }
 }
 
@@ -405,15 +402,11 @@ void Session::fetchState(size_t index, HybridTensor &tensor) {
   tensor.bytes = stateBytes(index, now.batch, now.position);
   if (state.hasBatch())
     tensor.dims[0] = now.batch;
-  const char *from = states[index].data();
-  if (state.lengthAxis < 0) {
-    std::memcpy(to, from, tensor.bytes);
-    return;
-  }
-  tensor.dims[state.lengthAxis] = now.position;
-  const StateRows rows(state, now.batch);
-  const uint64_t bytes = uint64_t(now.position) * rows.itemBytes;
-  for (uint64_t row = 0; row < rows.outer; ++row)
-    std::memcpy(to + row * bytes, from + row * rows.capacity * rows.itemBytes,
-                bytes);
+  if (state.lengthAxis >= 0)
+    tensor.dims[state.lengthAxis] = now.position;
+  visitState(state, now.batch, now.position,
+             [&](uint64_t offset, uint64_t bytes) {
+               std::memcpy(to, states[index].data() + offset, bytes);
+               to += bytes;
+             });
 }

@@ -17,6 +17,12 @@ public:
           const HybridSessionOptions &options);
 
   void reset();
+  /// A session in the same position, with states of its own.
+  std::unique_ptr<Session> fork() const;
+  /// Writes the states to a file, whole or not at all (Snapshot.cpp).
+  void snapshot(const std::string &path) const;
+  /// Takes batch, position and states from a file that snapshot() wrote.
+  void restore(const std::string &path);
   void run(const HybridTensor *inputs, size_t numInputs, HybridTensor *outputs,
            size_t numOutputs);
   void output(size_t index, HybridTensor &tensor) const;

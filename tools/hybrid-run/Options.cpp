@@ -23,6 +23,8 @@ Running
                     (past_…) that is given is loaded.
   --outputs DIR     write the outputs of run k to DIR/k.npz (k = 0, 1, …)
   --states          write the states (present_…) too
+  --restore FILE    start from the states in this file, not from empty ones
+  --snapshot FILE   write the states after the last run to this file
   --threads N       threads to run on (default: one per CPU)
 
 Comparing
@@ -180,6 +182,10 @@ static void parseOther(Arguments &arguments, Options &options) {
     options.compare.push_back(arguments.value());
   else if (name == "--outputs")
     options.outputs = arguments.value();
+  else if (name == "--restore")
+    options.restore = arguments.value();
+  else if (name == "--snapshot")
+    options.snapshot = arguments.value();
   else if (name == "--rtol")
     options.rtol = tolerance(name, arguments.value());
   else if (name == "--atol")
@@ -202,9 +208,14 @@ static void checkCombination(const Options &options) {
     throw UsageError("--inspect goes with neither --inputs nor --bench");
   if (options.bench && (!options.compare.empty() || !options.outputs.empty()))
     throw UsageError("--bench goes with neither --compare nor --outputs");
+  const bool keeps = !options.restore.empty() || !options.snapshot.empty();
+  if (options.bench && keeps)
+    throw UsageError("--bench goes with neither --restore nor --snapshot");
   if (options.inputs.empty() &&
       (!options.compare.empty() || !options.outputs.empty()))
     throw UsageError("--compare and --outputs need --inputs");
+  if (options.inputs.empty() && keeps)
+    throw UsageError("--restore and --snapshot need --inputs");
   if (!options.compare.empty() &&
       options.compare.size() != options.inputs.size())
     throw UsageError(

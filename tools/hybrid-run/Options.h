@@ -28,6 +28,7 @@ struct Options {
   std::vector<std::string> inputs;  ///< npz files, one per run
   std::vector<std::string> compare; ///< npz files, one per run, or none
   std::string outputs;              ///< directory; empty: write nothing
+  std::string restore, snapshot;    ///< files; empty: none
   bool states = false, inspect = false, bench = false, perKernel = false;
   bool json = false, verifyHashes = false, help = false, version = false;
   double rtol = 1e-3, atol = 1e-4;

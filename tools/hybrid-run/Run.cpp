@@ -25,8 +25,12 @@ public:
     Json runs = Json::array();
     if (!options.outputs.empty())
       makeDirectory();
+    if (!options.restore.empty())
+      check(hybrid_session_restore(session.get(), options.restore.c_str()));
     for (size_t i = 0; i < options.inputs.size(); ++i)
       runs.push_back(runOne(i));
+    if (!options.snapshot.empty())
+      check(hybrid_session_snapshot(session.get(), options.snapshot.c_str()));
     if (options.json)
       printJson({{"runs", runs}, {"ok", ok}});
     return ok ? 0 : 1;

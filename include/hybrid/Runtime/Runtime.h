@@ -228,6 +228,29 @@ HYBRID_API void hybrid_session_close(HybridSession *session);
 /// when the session was made.
 HYBRID_API HybridStatus hybrid_session_reset(HybridSession *session);
 
+/// Makes a session that goes on from where `session` is, with states of its
+/// own: what one of them does, the other does not see. Copies the states up to
+/// the position; `session` may be forked from several threads while none uses
+/// it.
+HYBRID_API HybridStatus hybrid_session_fork(const HybridSession *session,
+                                            HybridSession **fork);
+
+/// Writes batch, position and states to a file, which is replaced if it exists;
+/// whatever happens, the old or the new file is there, whole. Its size is that
+/// of the states up to the position and a hundred bytes.
+HYBRID_API HybridStatus hybrid_session_snapshot(const HybridSession *session,
+                                                const char *path);
+
+/// Takes batch, position and states from such a file, in place of the
+/// session's. The module may have other capacities or another target than the
+/// one that the snapshot was made with, but must hold the same model: the same
+/// weights and states. Fails, and changes nothing, on a snapshot of another
+/// model (HYBRID_INCOMPATIBLE), one that is larger than the capacities
+/// (HYBRID_OVER_CAPACITY), of another batch than that the session was made for
+/// (HYBRID_BAD_INPUT), or damaged (HYBRID_BAD_FILE).
+HYBRID_API HybridStatus hybrid_session_restore(HybridSession *session,
+                                               const char *path);
+
 /// Tokens of each sequence that the session holds (always 0 without states).
 HYBRID_API int64_t hybrid_session_position(const HybridSession *session);
 
