@@ -27,7 +27,7 @@ constexpr int64_t kElementsPerBlock = 8192;
 /// What a dynamic size is taken for when tiles are chosen.
 constexpr int64_t kAssumedSize = 64;
 /// Output columns and rows of a contraction's block.
-constexpr int64_t kContractionColumns = 128, kContractionRows = 64;
+constexpr int64_t kContractionColumns = 128, kContractionRows = 60;
 /// Query rows of an attention block, value columns of a scan block, channels
 /// of a convolution block.
 constexpr int64_t kAttentionRows = 16, kScanColumns = 64, kConvChannels = 16;

@@ -4,6 +4,9 @@
 // registers while the reduction runs; per step one row of the right operand is
 // loaded and R scalars of the left one are broadcast (the micro-kernel of
 // Goto and van de Geijn, "Anatomy of high-performance matrix multiplication").
+// Thin form, for few rows: what counts is to read the right operand once and in
+// long runs, so the reduction is the outer loop, four rows of the right operand
+// at a time, and the output stays in the L1 cache.
 // Dot form: for operands that are both contiguous along the reduction.
 //
 //===----------------------------------------------------------------------===//
@@ -32,8 +35,7 @@ BlockArgument getFactor(Value value) {
 /// c + ext(a)·ext(b) in floating point.
 bool isMultiplyAdd(linalg::GenericOp op) {
   Block &body = *op.getBody();
-  auto add =
-      body.getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  auto add = body.getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
   if (!add)
     return false;
   Value acc = body.getArgument(2);
@@ -44,8 +46,7 @@ bool isMultiplyAdd(linalg::GenericOp op) {
   if (!mul)
     return false;
   BlockArgument a = getFactor(mul.getLhs()), b = getFactor(mul.getRhs());
-  return a && b && a.getArgNumber() + b.getArgNumber() == 1 &&
-         a != b;
+  return a && b && a.getArgNumber() + b.getArgNumber() == 1 && a != b;
 }
 
 bool isContiguousAlong(OpOperand *operand, AffineMap map, unsigned loop) {
@@ -59,6 +60,11 @@ bool isContiguousAlong(OpOperand *operand, AffineMap map, unsigned loop) {
          succeeded(type.getStridesAndOffset(strides, offset)) &&
          strides.back() == 1;
 }
+
+/// Up to this many rows a product is bound by reading the right operand.
+constexpr int64_t kThinRows = 16;
+/// Rows of the right operand that the thin form reads at a time.
+constexpr int64_t kThinSteps = 4;
 
 bool uses(AffineMap map, unsigned loop) { return map.isFunctionOfDim(loop); }
 
@@ -112,6 +118,10 @@ private:
                function_ref<void(Value)> body);
   void emitBlock(int64_t rows, int64_t columns, Value mask);
   void emitRows(int64_t columns, Value mask);
+  void emitColumns();
+  bool canBeThin();
+  void emitThin();
+  void emitThinSteps(Value first, int64_t count);
 
   linalg::GenericOp op;
   ImplicitLocOpBuilder b;
@@ -162,8 +172,8 @@ SmallVector<Value> ContractionEmitter::reduceOver(
     function_ref<SmallVector<Value>(ValueRange)> body) {
   if (loops.empty())
     return body(init);
-  auto loop = scf::ForOp::create(b, index(0), extent(loops.front()), index(1),
-                                 init);
+  auto loop =
+      scf::ForOp::create(b, index(0), extent(loops.front()), index(1), init);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   ivs[loops.front()] = loop.getInductionVar();
@@ -215,8 +225,8 @@ void ContractionEmitter::emitBlock(int64_t rows, int64_t columns, Value mask) {
         }
         for (int64_t r = 0; r < rows; ++r) {
           moveTo(r, 0);
-          Value factor = vector::BroadcastOp::create(b, vector(compute),
-                                                     loadScalar(left));
+          Value factor =
+              vector::BroadcastOp::create(b, vector(compute), loadScalar(left));
           for (int64_t c = 0; c < columns; ++c)
             next.push_back(vector::FMAOp::create(b, factor, columnsOfRight[c],
                                                  carried[r * columns + c]));
@@ -283,38 +293,134 @@ bool ContractionEmitter::emitOuter() {
     else
       outer.insert(outer.begin(), loop);
   }
+  loopOver(outer, [&] {
+    if (!canBeThin())
+      return emitColumns();
+    Value rows = extent(row);
+    if (auto known = getConstantIntValue(rows))
+      return *known > 1 && *known <= kThinRows ? emitThin() : emitColumns();
+    // One row alone keeps its sums in registers; below 1 wraps around.
+    Value isThin = arith::CmpIOp::create(
+        b, arith::CmpIPredicate::ult, arith::SubIOp::create(b, rows, index(2)),
+        index(kThinRows - 1));
+    auto choice = scf::IfOp::create(b, isThin, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(choice.thenBlock());
+    emitThin();
+    b.setInsertionPointToStart(choice.elseBlock());
+    emitColumns();
+  });
+  return true;
+}
+
+/// One reduction that runs over rows of the right operand, long enough to be
+/// worth it.
+bool ContractionEmitter::canBeThin() {
+  if (row < 0 || reductions.size() != 1 ||
+      uses(map(output()), reductions.front()))
+    return false;
+  auto known = getConstantIntValue(extent(reductions.front()));
+  return known && *known >= kThinSteps * 8;
+}
+
+/// Adds `count` rows of the right operand, from `first` on, times their factors
+/// to all rows of the output.
+void ContractionEmitter::emitThinSteps(Value first, int64_t count) {
+  unsigned step = reductions.front();
+  auto emitRow = [&] {
+    SmallVector<Value> steps, factors;
+    for (int64_t i = 0; i < count; ++i) {
+      steps.push_back(arith::AddIOp::create(b, first, index(i)));
+      ivs[step] = steps.back();
+      factors.push_back(
+          vector::BroadcastOp::create(b, vector(compute), loadScalar(left)));
+    }
+    Value last = index(*getConstantIntValue(extent(step)) - 1);
+    auto emitVector = [&](Value mask) {
+      Value sum = loadVector(output(), mask);
+      for (int64_t i = 0; i < count; ++i) {
+        ivs[step] = steps[i];
+        sum =
+            vector::FMAOp::create(b, factors[i], loadVector(right, mask), sum);
+      }
+      if (mask)
+        vector::MaskedStoreOp::create(b, output()->get(), at(output()), mask,
+                                      sum);
+      else
+        vector::StoreOp::create(b, sum, output()->get(), at(output()));
+      // The next rows lie pages away, out of reach of hardware prefetchers.
+      for (int64_t i = 0; count > 1 && i < count; ++i) {
+        ivs[step] = arith::MinUIOp::create(
+            b, arith::AddIOp::create(b, steps[i], index(count)), last);
+        memref::PrefetchOp::create(b, right->get(), at(right),
+                                   /*isWrite=*/false, /*localityHint=*/3,
+                                   /*isDataCache=*/true);
+      }
+    };
+    Value total = extent(column);
+    Value full = arith::SubIOp::create(
+        b, total, arith::RemUIOp::create(b, total, index(lanes)));
+    forLoop(index(0), full, lanes, [&](Value iv) {
+      ivs[column] = iv;
+      emitVector(Value());
+    });
+    auto known = getConstantIntValue(total);
+    if (known && *known % lanes == 0)
+      return;
+    forLoop(full, total, lanes, [&](Value iv) {
+      ivs[column] = iv;
+      emitVector(vector::CreateMaskOp::create(
+          b, VectorType::get({lanes}, b.getI1Type()),
+          ValueRange{arith::SubIOp::create(b, total, iv)}));
+    });
+  };
+  forLoop(index(0), extent(row), 1, [&](Value iv) {
+    ivs[row] = iv;
+    emitRow();
+  });
+}
+
+void ContractionEmitter::emitThin() {
+  int64_t total = *getConstantIntValue(extent(reductions.front()));
+  int64_t full = total - total % kThinSteps;
+  forLoop(index(0), index(full), kThinSteps,
+          [&](Value iv) { emitThinSteps(iv, kThinSteps); });
+  if (full < total)
+    forLoop(index(full), index(total), 1,
+            [&](Value iv) { emitThinSteps(iv, 1); });
+}
+
+/// All columns of the output in blocks that stay in registers.
+void ContractionEmitter::emitColumns() {
   int64_t unroll = wide ? 4 : 3;
   // A single row needs more independent sums to hide the FMA's latency.
   if (row < 0 || matchPattern(extent(row), m_One()))
     unroll = 8;
-  loopOver(outer, [&] {
-    Value total = extent(column);
-    auto roundDown = [&](int64_t step) -> Value {
-      return arith::SubIOp::create(
-          b, total, arith::RemUIOp::create(b, total, index(step)));
-    };
-    Value wideEnd = roundDown(unroll * lanes), vectorEnd = roundDown(lanes);
-    auto known = getConstantIntValue(total);
-    if (!known || *known >= unroll * lanes)
-      forLoop(index(0), wideEnd, unroll * lanes, [&](Value iv) {
-        columnIv = iv;
-        emitRows(unroll, Value());
-      });
-    if (!known || *known % (unroll * lanes) >= lanes)
-      forLoop(wideEnd, vectorEnd, lanes, [&](Value iv) {
-        columnIv = iv;
-        emitRows(1, Value());
-      });
-    if (!known || *known % lanes != 0)
-      forLoop(vectorEnd, total, lanes, [&](Value iv) {
-        columnIv = iv;
-        Value mask = vector::CreateMaskOp::create(
-            b, VectorType::get({lanes}, b.getI1Type()),
-            ValueRange{arith::SubIOp::create(b, total, iv)});
-        emitRows(1, mask);
-      });
-  });
-  return true;
+  Value total = extent(column);
+  auto roundDown = [&](int64_t step) -> Value {
+    return arith::SubIOp::create(b, total,
+                                 arith::RemUIOp::create(b, total, index(step)));
+  };
+  Value wideEnd = roundDown(unroll * lanes), vectorEnd = roundDown(lanes);
+  auto known = getConstantIntValue(total);
+  if (!known || *known >= unroll * lanes)
+    forLoop(index(0), wideEnd, unroll * lanes, [&](Value iv) {
+      columnIv = iv;
+      emitRows(unroll, Value());
+    });
+  if (!known || *known % (unroll * lanes) >= lanes)
+    forLoop(wideEnd, vectorEnd, lanes, [&](Value iv) {
+      columnIv = iv;
+      emitRows(1, Value());
+    });
+  if (!known || *known % lanes != 0)
+    forLoop(vectorEnd, total, lanes, [&](Value iv) {
+      columnIv = iv;
+      Value mask = vector::CreateMaskOp::create(
+          b, VectorType::get({lanes}, b.getI1Type()),
+          ValueRange{arith::SubIOp::create(b, total, iv)});
+      emitRows(1, mask);
+    });
 }
 
 bool ContractionEmitter::emitDots() {
@@ -357,14 +463,14 @@ bool ContractionEmitter::emitDots() {
             }
             return next;
           };
-          auto loop = scf::ForOp::create(b, index(0), full, index(lanes),
-                                         carried);
+          auto loop =
+              scf::ForOp::create(b, index(0), full, index(lanes), carried);
           {
             OpBuilder::InsertionGuard guard(b);
             b.setInsertionPointToStart(loop.getBody());
-            scf::YieldOp::create(
-                b, accumulate(loop.getInductionVar(),
-                              loop.getRegionIterArgs(), Value()));
+            scf::YieldOp::create(b,
+                                 accumulate(loop.getInductionVar(),
+                                            loop.getRegionIterArgs(), Value()));
           }
           auto known = getConstantIntValue(total);
           if (known && *known % lanes == 0)
@@ -377,9 +483,9 @@ bool ContractionEmitter::emitDots() {
     for (int64_t i = 0; i < count; ++i) {
       select(i);
       Value old = loadScalar(output());
-      auto sum = vector::ReductionOp::create(
-          b, vector::CombiningKind::ADD, sums[i], old,
-          arith::FastMathFlags::reassoc);
+      auto sum =
+          vector::ReductionOp::create(b, vector::CombiningKind::ADD, sums[i],
+                                      old, arith::FastMathFlags::reassoc);
       memref::StoreOp::create(b, sum, output()->get(), at(output()));
     }
   };
@@ -419,10 +525,9 @@ bool isCandidate(linalg::GenericOp op) {
   for (OpOperand *input : op.getDpsInputOperands())
     if (!isa<MemRefType>(input->get().getType()))
       return false;
-  return llvm::all_of(op.getIndexingMapsArray(),
-                      [](AffineMap map) {
-                        return map.isProjectedPermutation();
-                      }) &&
+  return llvm::all_of(
+             op.getIndexingMapsArray(),
+             [](AffineMap map) { return map.isProjectedPermutation(); }) &&
          isMultiplyAdd(op);
 }
 
