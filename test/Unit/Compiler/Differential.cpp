@@ -204,9 +204,10 @@ static void checkUndefinedSymbols(llvm::ArrayRef<char> shared) {
     llvm::StringRef name = llvm::cantFail(symbol.getName());
     bool isUndefined = llvm::cantFail(symbol.getFlags()) &
                        llvm::object::SymbolRef::SF_Undefined;
-    if (isUndefined && !name.empty())
+    if (isUndefined && !name.empty()) {
       EXPECT_NE(dlsym(libm, name.str().c_str()), nullptr)
           << name.str() << " is in neither libm nor libc";
+    }
   }
 }
 
