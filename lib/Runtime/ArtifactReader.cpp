@@ -11,12 +11,8 @@
 #include "hybrid/Runtime/Artifact.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <elf.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 using namespace hybrid;
 
@@ -29,25 +25,6 @@ constexpr uint64_t maxNamesBytes = uint64_t(16) << 20;
   throw RuntimeError(HYBRID_BAD_FILE, "'" + path + "': " + message);
 }
 
-/// Reads exactly `bytes` bytes at `offset`.
-void readAt(const ArtifactFile &file, uint64_t offset, void *data,
-            size_t bytes) {
-  char *out = static_cast<char *>(data);
-  while (bytes) {
-    const ssize_t got = pread(file.fd, out, bytes, off_t(offset));
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got < 0)
-      throw RuntimeError(HYBRID_IO_ERROR, "cannot read '" + file.path +
-                                              "': " + std::strerror(errno));
-    if (got == 0)
-      bad(file.path, "the file ends too early");
-    out += got;
-    offset += uint64_t(got);
-    bytes -= size_t(got);
-  }
-}
-
 bool inFile(const ArtifactFile &file, uint64_t offset, uint64_t bytes) {
   return offset <= file.fileBytes && bytes <= file.fileBytes - offset;
 }
@@ -57,7 +34,7 @@ void hashRange(const ArtifactFile &file, uint64_t begin, uint64_t end,
   std::unique_ptr<char[]> buffer(new char[chunkBytes]);
   while (begin < end) {
     const size_t bytes = size_t(std::min<uint64_t>(chunkBytes, end - begin));
-    readAt(file, begin, buffer.get(), bytes);
+    file.readAt(begin, buffer.get(), bytes);
     hasher.update(buffer.get(), bytes);
     begin += bytes;
   }
@@ -75,8 +52,8 @@ public:
           "the section table lies outside the file; the file is truncated, or "
           "a shared object that hybrid-compile has not written");
     sections.resize(header.e_shnum);
-    readAt(file, header.e_shoff, sections.data(),
-           sections.size() * sizeof(Elf64_Shdr));
+    file.readAt(header.e_shoff, sections.data(),
+                sections.size() * sizeof(Elf64_Shdr));
     readNames(header.e_shstrndx);
   }
 
@@ -112,7 +89,7 @@ private:
       bad(file.path, "the section names lie outside the file");
     names.resize(section.sh_size);
     if (!names.empty())
-      readAt(file, section.sh_offset, &names[0], names.size());
+      file.readAt(section.sh_offset, &names[0], names.size());
   }
 
   bool nameIs(const Elf64_Shdr &section, const char *name) const {
@@ -131,7 +108,7 @@ Elf64_Ehdr readElfHeader(const ArtifactFile &file) {
   Elf64_Ehdr header;
   if (!inFile(file, 0, sizeof(header)))
     bad(file.path, "this is not a .hyb file (too short)");
-  readAt(file, 0, &header, sizeof(header));
+  file.readAt(0, &header, sizeof(header));
   if (std::memcmp(header.e_ident, ELFMAG, SELFMAG))
     bad(file.path, "this is not a .hyb file (no ELF magic)");
   if (header.e_ident[EI_CLASS] != ELFCLASS64 ||
@@ -143,31 +120,7 @@ Elf64_Ehdr readElfHeader(const ArtifactFile &file) {
 
 } // namespace
 
-ArtifactFile::ArtifactFile(const std::string &path) : path(path) {
-  // Non-blocking, so that opening a pipe does not wait for a writer.
-  fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0)
-    throw RuntimeError(HYBRID_IO_ERROR,
-                       "cannot open '" + path + "': " + std::strerror(errno));
-  try {
-    readStructure();
-  } catch (...) {
-    close(fd);
-    throw;
-  }
-}
-
-ArtifactFile::~ArtifactFile() { close(fd); }
-
-void ArtifactFile::readStructure() {
-  struct stat status;
-  if (fstat(fd, &status))
-    throw RuntimeError(HYBRID_IO_ERROR,
-                       "cannot stat '" + path + "': " + std::strerror(errno));
-  if (!S_ISREG(status.st_mode))
-    throw RuntimeError(HYBRID_IO_ERROR, "'" + path + "' is not a regular file");
-  fileBytes = uint64_t(status.st_size);
-
+ArtifactFile::ArtifactFile(const std::string &path) : InputFile(path) {
   const Elf64_Ehdr header = readElfHeader(*this);
   machine = header.e_machine;
   const SectionTable table(*this, header);
@@ -182,7 +135,7 @@ void ArtifactFile::readStructure() {
     bad(path, "the manifest is larger than any manifest");
   manifestText.resize(text.sh_size);
   if (!manifestText.empty())
-    readAt(*this, text.sh_offset, &manifestText[0], manifestText.size());
+    readAt(text.sh_offset, &manifestText[0], manifestText.size());
   const std::string hash = statedManifestHash(manifestText);
   if (hash.empty() || hashManifest(manifestText, hash) != hash)
     bad(path, "the manifest does not match its hash; the file is damaged");
@@ -201,7 +154,7 @@ void ArtifactFile::readSeal(uint64_t offset, uint64_t bytes) {
   Seal seal;
   if (bytes != sizeof(seal))
     bad(path, "the seal is damaged");
-  readAt(*this, offset, &seal, sizeof(seal));
+  readAt(offset, &seal, sizeof(seal));
   if (std::memcmp(seal.magic, sealMagic, sizeof(sealMagic) - 1))
     bad(path, "the seal is damaged");
   const unsigned version = static_cast<unsigned char>(seal.magic[7]);
@@ -229,7 +182,7 @@ void ArtifactFile::readSeal(uint64_t offset, uint64_t bytes) {
 void ArtifactFile::checkCode() const {
   Hasher hasher;
   char header[sizeof(Elf64_Ehdr)];
-  readAt(*this, 0, header, sizeof(header));
+  readAt(0, header, sizeof(header));
   hashElfHeader(hasher, header);
   hashRange(*this, sizeof(header), weightsOffset, hasher);
   if (hasher.hex() != manifest.codeHash)

@@ -104,6 +104,7 @@ public:
     writeManifest(manifest);
     writeSeal(codeBytes);
     writeSectionTable();
+    out.sync();
     out.commit();
   }
 

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "hybrid/Runtime/Npz.h"
+#include "OutputFile.h"
 #include "Text.h"
 
 #include <algorithm>
@@ -517,54 +518,6 @@ std::string hybrid::readNpz(const std::string &path,
 
 namespace {
 
-/// A temporary file that is renamed when all is written, else removed.
-class TemporaryFile {
-public:
-  explicit TemporaryFile(const std::string &path)
-      : path(path), temporary(path + ".tmp-" + std::to_string(getpid())) {
-    fd =
-        open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-      fail(std::strerror(errno));
-  }
-
-  ~TemporaryFile() {
-    if (fd < 0)
-      return;
-    close(fd);
-    unlink(temporary.c_str());
-  }
-
-  void write(const void *data, uint64_t bytes) {
-    const char *from = static_cast<const char *>(data);
-    for (uint64_t done = 0; done < bytes;) {
-      const ssize_t count = ::write(fd, from + done, size_t(bytes - done));
-      if (count < 0 && errno == EINTR)
-        continue;
-      if (count <= 0)
-        fail(std::strerror(errno));
-      done += uint64_t(count);
-    }
-    position += bytes;
-  }
-
-  void commit() {
-    const int result = close(fd);
-    fd = -1;
-    if (!result && !rename(temporary.c_str(), path.c_str()))
-      return;
-    const int code = errno;
-    unlink(temporary.c_str());
-    fail(std::strerror(code));
-  }
-
-  uint64_t position = 0;
-
-private:
-  std::string path, temporary;
-  int fd;
-};
-
 void append(std::string &text, uint64_t value, unsigned width) {
   for (unsigned i = 0; i < width; ++i)
     text += char(value >> (8 * i) & 0xff);
@@ -624,7 +577,7 @@ std::string commonHeader(const std::string &name, uint32_t crc,
 }
 
 /// Writes one array; returns its record in the directory.
-std::string writeEntry(TemporaryFile &out, const NpyView &array) {
+std::string writeEntry(OutputFile &out, const NpyView &array) {
   const std::string prefix = npyPrefix(array);
   const uint64_t bytes = dataBytes(array), size = prefix.size() + bytes;
   const std::string name = array.name + ".npy";
@@ -666,7 +619,7 @@ std::string writeEntry(TemporaryFile &out, const NpyView &array) {
   return central + name + extra;
 }
 
-void writeEnd(TemporaryFile &out, const std::string &directory,
+void writeEnd(OutputFile &out, const std::string &directory,
               uint64_t entries) {
   const uint64_t offset = out.position;
   out.write(directory.data(), directory.size());
@@ -700,13 +653,15 @@ void writeEnd(TemporaryFile &out, const std::string &directory,
 std::string hybrid::writeNpz(const std::string &path,
                              const std::vector<NpyView> &arrays) {
   try {
-    TemporaryFile out(path);
+    OutputFile out(path);
     std::string directory;
     for (const NpyView &array : arrays)
       directory += writeEntry(out, array);
     writeEnd(out, directory, arrays.size());
     out.commit();
     return {};
+  } catch (const WriteError &error) {
+    return "cannot write '" + path + "': " + error.reason;
   } catch (const NpzError &error) {
     return "cannot write '" + path + "': " + error.message;
   } catch (const std::exception &error) {

@@ -137,7 +137,7 @@ void Session::readState(HybridTensor &tensor) {
     throw RuntimeError(HYBRID_INVALID_ARGUMENT,
                        "the session's batch is not bound yet, so its states "
                        "have no shape");
-  const uint64_t bytes = stateBytes(index, now.batch, now.position);
+  const uint64_t bytes = valueBytes(state, now.batch, now.position);
   if (tensor.data && tensor.bytes < bytes)
     throw RuntimeError(HYBRID_INVALID_ARGUMENT,
                        "state '" + state.name + "' needs " +
@@ -186,7 +186,7 @@ void Session::checkOutput(const HybridTensor &tensor) {
   }
   const uint64_t bytes = index >= 0
                              ? binding.outputBytes(size_t(index))
-                             : stateBytes(size_t(state), binding.batch,
+                             : valueBytes(manifest.states[state], binding.batch,
                                           binding.position + binding.tokens);
   if (tensor.data && tensor.bytes < bytes)
     throw RuntimeError(HYBRID_INVALID_ARGUMENT,
@@ -226,7 +226,7 @@ void Session::reserveBuffers(const HybridTensor *outputs, size_t count) {
     const int state = manifest.findPresent(outputs[i].name);
     if (state >= 0 && !outputs[i].data)
       reserve(stateBuffers[state],
-              stateBytes(size_t(state), binding.batch,
+              valueBytes(manifest.states[state], binding.batch,
                          binding.position + binding.tokens),
               manifest.states[state].present);
   }
@@ -235,16 +235,6 @@ void Session::reserveBuffers(const HybridTensor *outputs, size_t count) {
 //===----------------------------------------------------------------------===//
 // The half that changes the session
 //===----------------------------------------------------------------------===//
-
-uint64_t Session::stateBytes(size_t index, int64_t batch,
-                             int64_t length) const {
-  const State &state = manifest.states[index];
-  uint64_t bytes = state.bytes(batch);
-  // The capacity divides the bytes; it is 0 only when they are.
-  if (state.lengthAxis >= 0 && bytes)
-    bytes = bytes / uint64_t(state.dims[state.lengthAxis]) * uint64_t(length);
-  return bytes;
-}
 
 void Session::loadStates() {
   for (size_t i = 0; i < states.size(); ++i) {
@@ -399,7 +389,7 @@ void Session::fetchState(size_t index, HybridTensor &tensor) {
       describe(state.name, state.dtype, state.dims.data(), state.dims.size());
   tensor.name = name;
   tensor.data = to;
-  tensor.bytes = stateBytes(index, now.batch, now.position);
+  tensor.bytes = valueBytes(state, now.batch, now.position);
   if (state.hasBatch())
     tensor.dims[0] = now.batch;
   if (state.lengthAxis >= 0)

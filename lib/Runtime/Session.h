@@ -57,7 +57,6 @@ private:
   void fillOnes(size_t index, Buffer &buffer) const;
   void fetchOutputs(HybridTensor *outputs, size_t count);
   void fetchState(size_t index, HybridTensor &tensor);
-  uint64_t stateBytes(size_t index, int64_t batch, int64_t length) const;
 
   std::shared_ptr<const Module> owner;
   const Manifest &manifest;

@@ -10,6 +10,8 @@
 #include "Session.h"
 #include "StateLayout.h"
 
+#include <cstring>
+
 using namespace hybrid;
 
 namespace {
@@ -27,52 +29,21 @@ constexpr size_t hashBytes = 32;
 constexpr char magic[8] = {'H', 'Y', 'B', 'S', 'N', 'A', 'P', '\1'};
 
 /// A file that is read once, from start to end, and hashed on the way.
-class InputFile {
+class Reader {
 public:
-  explicit InputFile(const std::string &path) : path(path) {
-    fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    if (fd < 0)
-      failed(errno);
-    const int code = fstat(fd, &status) ? errno : 0;
-    if (!code && S_ISREG(status.st_mode)) {
-      size = uint64_t(status.st_size);
-      return;
-    }
-    close(fd);
-    failed(code ? code : EINVAL);
-  }
-  ~InputFile() { close(fd); }
-  InputFile(const InputFile &) = delete;
-  InputFile &operator=(const InputFile &) = delete;
+  explicit Reader(const std::string &path) : file(path) {}
 
-  void read(void *data, uint64_t bytes) {
-    char *to = static_cast<char *>(data);
-    for (uint64_t left = bytes; left;) {
-      const ssize_t done = ::read(fd, to, left);
-      if (done < 0 && errno == EINTR)
-        continue;
-      if (done < 0)
-        failed(errno);
-      if (!done)
-        throw RuntimeError(HYBRID_BAD_FILE, "'" + path + "' is truncated");
-      to += done;
-      left -= uint64_t(done);
-    }
+  void read(void *data, size_t bytes) {
+    file.readAt(at, data, bytes);
     hasher.update(data, bytes);
+    at += bytes;
   }
 
-  uint64_t size = 0;
+  const InputFile file;
   Hasher hasher;
 
 private:
-  [[noreturn]] void failed(int code) const {
-    throw RuntimeError(HYBRID_IO_ERROR,
-                       "cannot read '" + path + "': " + std::strerror(code));
-  }
-
-  std::string path;
-  int fd;
+  uint64_t at = 0;
 };
 
 } // namespace
@@ -101,8 +72,7 @@ static uint64_t payloadBytes(const Manifest &manifest, int64_t batch,
                              int64_t position) {
   uint64_t total = 0;
   for (const State &state : manifest.states)
-    visitState(state, batch, position,
-               [&](uint64_t, uint64_t bytes) { total += bytes; });
+    total += valueBytes(state, batch, position);
   return total;
 }
 
@@ -131,6 +101,7 @@ void Session::snapshot(const std::string &path) const {
                  });
     file.hasher = nullptr;
     file.write(hasher.hex().data(), hashBytes);
+    file.sync();
     file.commit();
   } catch (const WriteError &error) {
     throw RuntimeError(HYBRID_IO_ERROR, error.message);
@@ -139,10 +110,9 @@ void Session::snapshot(const std::string &path) const {
 
 /// Refuses what the session's model cannot hold.
 static void checkHeader(const Header &header, const InputFile &file,
-                        const Manifest &manifest, int64_t fixedBatch,
-                        const std::string &path) {
+                        const Manifest &manifest, int64_t fixedBatch) {
   const auto refuse = [&](HybridStatus status, const std::string &why) {
-    throw RuntimeError(status, "'" + path + "' " + why);
+    throw RuntimeError(status, "'" + file.path + "' " + why);
   };
   if (std::memcmp(header.magic, magic, sizeof(magic) - 1))
     refuse(HYBRID_BAD_FILE, "is not a snapshot");
@@ -179,9 +149,9 @@ static void checkHeader(const Header &header, const InputFile &file,
       checkCapacity(header.position, state.dims[state.lengthAxis], " tokens");
   const uint64_t bytes = payloadBytes(manifest, header.batch, header.position);
   if (header.payloadBytes != bytes ||
-      file.size != sizeof(header) + bytes + hashBytes)
+      file.fileBytes != sizeof(header) + bytes + hashBytes)
     refuse(HYBRID_BAD_FILE,
-           "has " + std::to_string(file.size) + " bytes, not " +
+           "has " + std::to_string(file.fileBytes) + " bytes, not " +
                std::to_string(sizeof(header) + bytes + hashBytes) +
                ": it is truncated or damaged");
 }
@@ -189,12 +159,12 @@ static void checkHeader(const Header &header, const InputFile &file,
 void Session::restore(const std::string &path) {
   if (manifest.states.empty())
     throw RuntimeError(HYBRID_INVALID_ARGUMENT, "the model has no states");
-  InputFile file(path);
+  Reader in(path);
   Header header;
-  if (file.size < sizeof(header))
+  if (in.file.fileBytes < sizeof(header))
     throw RuntimeError(HYBRID_BAD_FILE, "'" + path + "' is not a snapshot");
-  file.read(&header, sizeof(header));
-  checkHeader(header, file, manifest, fixedBatch, path);
+  in.read(&header, sizeof(header));
+  checkHeader(header, in.file, manifest, fixedBatch);
   std::vector<Mapping> fresh(states.size());
   for (size_t i = 0; i < fresh.size(); ++i) {
     const State &state = manifest.states[i];
@@ -202,12 +172,12 @@ void Session::restore(const std::string &path) {
                                "state '" + state.name + "'");
     visitState(state, header.batch, header.position,
                [&](uint64_t offset, uint64_t bytes) {
-                 file.read(fresh[i].data() + offset, bytes);
+                 in.read(fresh[i].data() + offset, bytes);
                });
   }
-  const std::string hash = file.hasher.hex();
+  const std::string hash = in.hasher.hex();
   char stated[hashBytes];
-  file.read(stated, sizeof(stated));
+  in.read(stated, sizeof(stated));
   if (std::memcmp(stated, hash.data(), sizeof(stated)))
     throw RuntimeError(HYBRID_BAD_FILE,
                        "'" + path + "' is damaged: its hash does not match");

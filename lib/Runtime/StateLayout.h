@@ -1,5 +1,4 @@
-//===- StateLayout.h - where a state's value lies in its memory --*- C++
-//-*-===//
+//===- StateLayout.h - where a state's value lies ---------------*- C++ -*-===//
 
 #ifndef HYBRID_LIB_RUNTIME_STATELAYOUT_H
 #define HYBRID_LIB_RUNTIME_STATELAYOUT_H
@@ -7,6 +6,17 @@
 #include "hybrid/Runtime/Manifest.h"
 
 namespace hybrid {
+
+/// Bytes of the value of a state of `batch` sequences after `position` tokens,
+/// at most its capacity.
+inline uint64_t valueBytes(const State &state, int64_t batch,
+                           int64_t position) {
+  const uint64_t bytes = state.bytes(batch);
+  // The capacity divides the bytes; it is 0 only when they are.
+  if (state.lengthAxis < 0 || !bytes)
+    return bytes;
+  return bytes / uint64_t(state.dims[state.lengthAxis]) * uint64_t(position);
+}
 
 /// Calls `visit(offset, bytes)` for each run of bytes that holds the value of a
 /// state of `batch` sequences after `position` tokens. One after another they

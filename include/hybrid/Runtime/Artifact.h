@@ -10,6 +10,7 @@
 #ifndef HYBRID_RUNTIME_ARTIFACT_H
 #define HYBRID_RUNTIME_ARTIFACT_H
 
+#include "hybrid/Runtime/InputFile.h"
 #include "hybrid/Runtime/Manifest.h"
 
 #include <functional>
@@ -57,30 +58,23 @@ std::string writeArtifact(const std::string &path, const void *elf,
 //===----------------------------------------------------------------------===//
 
 /// An open file whose structure, seal and manifest have been checked.
-class ArtifactFile {
+class ArtifactFile : public InputFile {
 public:
   /// Throws RuntimeError: HYBRID_IO_ERROR, HYBRID_BAD_FILE, or
   /// HYBRID_INCOMPATIBLE for another version.
   explicit ArtifactFile(const std::string &path);
-  ~ArtifactFile();
-  ArtifactFile(const ArtifactFile &) = delete;
-  ArtifactFile &operator=(const ArtifactFile &) = delete;
 
   /// Hashes the code; throws RuntimeError(HYBRID_BAD_FILE) when it differs.
   void checkCode() const;
   /// The same for the weights.
   void checkWeights() const;
 
-  std::string path;
-  int fd = -1;
-  uint64_t fileBytes = 0;
   uint16_t machine = 0; ///< ELF e_machine
   uint64_t weightsOffset = 0, weightsBytes = 0;
   std::string manifestText;
   Manifest manifest;
 
 private:
-  void readStructure();
   void readSeal(uint64_t offset, uint64_t bytes);
 };
 

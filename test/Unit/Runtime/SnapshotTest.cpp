@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <random>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -236,7 +237,11 @@ TEST_F(Snapshots, SayWhyAFileCannotBeUsed) {
   expectRefused(HYBRID_IO_ERROR, {path, "No such file"});
   path = std::filesystem::path(path).parent_path().string();
   expectRefused(HYBRID_IO_ERROR, {path});
-  path += "/absent/states.snap";
+  const std::string directory = path;
+  path = temporaryPath("states.pipe");
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  expectRefused(HYBRID_IO_ERROR, {path, "not a regular file"});
+  path = directory + "/absent/states.snap";
   EXPECT_EQ(save(fresh({1})), HYBRID_IO_ERROR);
   EXPECT_TRUE(errorSays({path}));
 }
