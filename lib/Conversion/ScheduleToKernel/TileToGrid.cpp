@@ -26,7 +26,8 @@ namespace {
 constexpr int64_t kElementsPerBlock = 8192;
 /// What a dynamic size is taken for when tiles are chosen.
 constexpr int64_t kAssumedSize = 64;
-/// Output columns and rows of a contraction's block.
+/// Output columns and rows of a contraction's block. The rows are a multiple of
+/// the 4 or 6 that hybrid-vectorize-contractions keeps in registers.
 constexpr int64_t kContractionColumns = 128, kContractionRows = 60;
 /// Query rows of an attention block, value columns of a scan block, channels
 /// of a convolution block.

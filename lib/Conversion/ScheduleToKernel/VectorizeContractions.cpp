@@ -116,12 +116,26 @@ private:
                                 function_ref<SmallVector<Value>(ValueRange)>);
   void forLoop(Value low, Value high, int64_t step,
                function_ref<void(Value)> body);
+  /// The largest multiple of `step` that is not larger than `total`.
+  Value roundDown(Value total, int64_t step) {
+    return arith::SubIOp::create(b, total,
+                                 arith::RemUIOp::create(b, total, index(step)));
+  }
+  /// The lanes from `begin` on that lie before `total`.
+  Value maskFrom(Value begin, Value total) {
+    return vector::CreateMaskOp::create(
+        b, VectorType::get({lanes}, b.getI1Type()),
+        ValueRange{arith::SubIOp::create(b, total, begin)});
+  }
+  void forVectors(int64_t block, function_ref<void(Value, Value)> body);
   void emitBlock(int64_t rows, int64_t columns, Value mask);
   void emitRows(int64_t columns, Value mask);
   void emitColumns();
   bool canBeThin();
   void emitThin();
   void emitThinSteps(Value first, int64_t count);
+  void emitThinVector(ArrayRef<Value> steps, ArrayRef<Value> factors,
+                      Value mask);
 
   linalg::GenericOp op;
   ImplicitLocOpBuilder b;
@@ -202,6 +216,21 @@ Value ContractionEmitter::loadScalar(OpOperand *operand) {
                 compute);
 }
 
+/// The columns that blocks of `block` columns leave over (all of them if it is
+/// 0): whole vectors, and a last one with a mask.
+void ContractionEmitter::forVectors(int64_t block,
+                                    function_ref<void(Value, Value)> body) {
+  Value total = extent(column);
+  Value begin = block ? roundDown(total, block) : index(0);
+  Value end = roundDown(total, lanes);
+  auto known = getConstantIntValue(total);
+  if (!known || (block ? *known % block : *known) >= lanes)
+    forLoop(begin, end, lanes, [&](Value iv) { body(iv, Value()); });
+  if (!known || *known % lanes != 0)
+    forLoop(end, total, lanes,
+            [&](Value iv) { body(iv, maskFrom(iv, total)); });
+}
+
 /// rows × columns vectors of the output from (rowIv, columnIv) on; `mask`
 /// covers the lanes of a last, incomplete vector.
 void ContractionEmitter::emitBlock(int64_t rows, int64_t columns, Value mask) {
@@ -253,8 +282,7 @@ void ContractionEmitter::emitRows(int64_t columns, Value mask) {
   int64_t block = wide ? 6 : 4;
   if (auto known = getConstantIntValue(total))
     block = std::min(block, std::max<int64_t>(*known, 1));
-  Value full = arith::SubIOp::create(
-      b, total, arith::RemUIOp::create(b, total, index(block)));
+  Value full = roundDown(total, block);
   if (block > 1)
     forLoop(index(0), full, block, [&](Value iv) {
       rowIv = iv;
@@ -323,11 +351,28 @@ bool ContractionEmitter::canBeThin() {
   return known && *known >= kThinSteps * 8;
 }
 
+/// Adds rows `steps` of the right operand times `factors` to one vector of the
+/// output.
+void ContractionEmitter::emitThinVector(ArrayRef<Value> steps,
+                                        ArrayRef<Value> factors, Value mask) {
+  unsigned step = reductions.front();
+  Value sum = loadVector(output(), mask);
+  for (auto [iv, factor] : llvm::zip_equal(steps, factors)) {
+    ivs[step] = iv;
+    sum = vector::FMAOp::create(b, factor, loadVector(right, mask), sum);
+  }
+  if (mask)
+    vector::MaskedStoreOp::create(b, output()->get(), at(output()), mask, sum);
+  else
+    vector::StoreOp::create(b, sum, output()->get(), at(output()));
+}
+
 /// Adds `count` rows of the right operand, from `first` on, times their factors
 /// to all rows of the output.
 void ContractionEmitter::emitThinSteps(Value first, int64_t count) {
   unsigned step = reductions.front();
-  auto emitRow = [&] {
+  forLoop(index(0), extent(row), 1, [&](Value iv) {
+    ivs[row] = iv;
     SmallVector<Value> steps, factors;
     for (int64_t i = 0; i < count; ++i) {
       steps.push_back(arith::AddIOp::create(b, first, index(i)));
@@ -336,18 +381,9 @@ void ContractionEmitter::emitThinSteps(Value first, int64_t count) {
           vector::BroadcastOp::create(b, vector(compute), loadScalar(left)));
     }
     Value last = index(*getConstantIntValue(extent(step)) - 1);
-    auto emitVector = [&](Value mask) {
-      Value sum = loadVector(output(), mask);
-      for (int64_t i = 0; i < count; ++i) {
-        ivs[step] = steps[i];
-        sum =
-            vector::FMAOp::create(b, factors[i], loadVector(right, mask), sum);
-      }
-      if (mask)
-        vector::MaskedStoreOp::create(b, output()->get(), at(output()), mask,
-                                      sum);
-      else
-        vector::StoreOp::create(b, sum, output()->get(), at(output()));
+    forVectors(/*block=*/0, [&](Value iv, Value mask) {
+      ivs[column] = iv;
+      emitThinVector(steps, factors, mask);
       // The next rows lie pages away, out of reach of hardware prefetchers.
       for (int64_t i = 0; count > 1 && i < count; ++i) {
         ivs[step] = arith::MinUIOp::create(
@@ -356,27 +392,7 @@ void ContractionEmitter::emitThinSteps(Value first, int64_t count) {
                                    /*isWrite=*/false, /*localityHint=*/3,
                                    /*isDataCache=*/true);
       }
-    };
-    Value total = extent(column);
-    Value full = arith::SubIOp::create(
-        b, total, arith::RemUIOp::create(b, total, index(lanes)));
-    forLoop(index(0), full, lanes, [&](Value iv) {
-      ivs[column] = iv;
-      emitVector(Value());
     });
-    auto known = getConstantIntValue(total);
-    if (known && *known % lanes == 0)
-      return;
-    forLoop(full, total, lanes, [&](Value iv) {
-      ivs[column] = iv;
-      emitVector(vector::CreateMaskOp::create(
-          b, VectorType::get({lanes}, b.getI1Type()),
-          ValueRange{arith::SubIOp::create(b, total, iv)}));
-    });
-  };
-  forLoop(index(0), extent(row), 1, [&](Value iv) {
-    ivs[row] = iv;
-    emitRow();
   });
 }
 
@@ -396,31 +412,18 @@ void ContractionEmitter::emitColumns() {
   // A single row needs more independent sums to hide the FMA's latency.
   if (row < 0 || matchPattern(extent(row), m_One()))
     unroll = 8;
+  int64_t block = unroll * lanes;
   Value total = extent(column);
-  auto roundDown = [&](int64_t step) -> Value {
-    return arith::SubIOp::create(b, total,
-                                 arith::RemUIOp::create(b, total, index(step)));
-  };
-  Value wideEnd = roundDown(unroll * lanes), vectorEnd = roundDown(lanes);
   auto known = getConstantIntValue(total);
-  if (!known || *known >= unroll * lanes)
-    forLoop(index(0), wideEnd, unroll * lanes, [&](Value iv) {
+  if (!known || *known >= block)
+    forLoop(index(0), roundDown(total, block), block, [&](Value iv) {
       columnIv = iv;
       emitRows(unroll, Value());
     });
-  if (!known || *known % (unroll * lanes) >= lanes)
-    forLoop(wideEnd, vectorEnd, lanes, [&](Value iv) {
-      columnIv = iv;
-      emitRows(1, Value());
-    });
-  if (!known || *known % lanes != 0)
-    forLoop(vectorEnd, total, lanes, [&](Value iv) {
-      columnIv = iv;
-      Value mask = vector::CreateMaskOp::create(
-          b, VectorType::get({lanes}, b.getI1Type()),
-          ValueRange{arith::SubIOp::create(b, total, iv)});
-      emitRows(1, mask);
-    });
+  forVectors(block, [&](Value iv, Value mask) {
+    columnIv = iv;
+    emitRows(1, mask);
+  });
 }
 
 bool ContractionEmitter::emitDots() {
@@ -450,8 +453,7 @@ bool ContractionEmitter::emitDots() {
     SmallVector<Value> sums = reduceOver(
         outerReductions, init, [&](ValueRange carried) -> SmallVector<Value> {
           Value total = extent(inner);
-          Value full = arith::SubIOp::create(
-              b, total, arith::RemUIOp::create(b, total, index(lanes)));
+          Value full = roundDown(total, lanes);
           auto accumulate = [&](Value iv, ValueRange sums, Value mask) {
             SmallVector<Value> next;
             ivs[inner] = iv;
@@ -475,10 +477,7 @@ bool ContractionEmitter::emitDots() {
           auto known = getConstantIntValue(total);
           if (known && *known % lanes == 0)
             return llvm::to_vector_of<Value>(loop.getResults());
-          Value mask = vector::CreateMaskOp::create(
-              b, VectorType::get({lanes}, b.getI1Type()),
-              ValueRange{arith::SubIOp::create(b, total, full)});
-          return accumulate(full, loop.getResults(), mask);
+          return accumulate(full, loop.getResults(), maskFrom(full, total));
         });
     for (int64_t i = 0; i < count; ++i) {
       select(i);
@@ -493,8 +492,7 @@ bool ContractionEmitter::emitDots() {
     if (unrolled < 0)
       return emitDot(1);
     Value total = extent(unrolled);
-    Value full = arith::SubIOp::create(
-        b, total, arith::RemUIOp::create(b, total, index(kUnroll)));
+    Value full = roundDown(total, kUnroll);
     forLoop(index(0), full, kUnroll, [&](Value iv) {
       ivs[unrolled] = iv;
       emitDot(kUnroll);
