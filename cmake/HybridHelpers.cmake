@@ -1,8 +1,15 @@
+# LLVM is built without exceptions and with RTTI. -fpch-preprocess lets ccache
+# see through GCC's precompiled headers. Tools take -fPIC like libraries, since
+# CMake's -fPIE for them would not fit the header.
+set(HYBRID_MLIR_OPTIONS -fPIC
+  $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions>
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
+
 # Parsing MLIR's headers is most of the compile time of our files, so all of them
 # share this precompiled header. Each still includes what it uses:
 # -DHYBRID_PRECOMPILE=OFF shows where one doesn't.
 option(HYBRID_PRECOMPILE "Share a precompiled header of MLIR" ON)
-function(hybrid_add_precompiled_header)
+if(HYBRID_PRECOMPILE)
   # A library that holds nothing else; its source is rewritten only if it differs.
   file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/HybridPrecompiled.cpp CONTENT "")
   add_library(HybridPrecompiled STATIC ${CMAKE_BINARY_DIR}/HybridPrecompiled.cpp)
@@ -21,28 +28,16 @@ function(hybrid_add_precompiled_header)
     <mlir/Dialect/Tensor/IR/Tensor.h>
     <mlir/Pass/Pass.h>
     <mlir/Transforms/GreedyPatternRewriteDriver.h>)
-endfunction()
-
-# LLVM is built without exceptions and with RTTI. -fpch-preprocess lets ccache
-# see through GCC's precompiled headers. Tools take -fPIC like libraries, since
-# CMake's -fPIE for them would not fit the header.
-set(HYBRID_MLIR_OPTIONS -fPIC
-  $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions>
-  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
-if(HYBRID_PRECOMPILE)
-  hybrid_add_precompiled_header()
 endif()
 
-# hybrid_use_mlir(target…): compiles against MLIR as our libraries do.
-function(hybrid_use_mlir)
-  foreach(target ${ARGN})
-    target_compile_options(${target} PRIVATE ${HYBRID_MLIR_OPTIONS})
-    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-    if(HYBRID_PRECOMPILE)
-      target_precompile_headers(${target} REUSE_FROM HybridPrecompiled)
-    endif()
-    target_link_libraries(${target} PRIVATE MLIR LLVM)
-  endforeach()
+# hybrid_use_mlir(TARGET): compiles against MLIR as our libraries do.
+function(hybrid_use_mlir target)
+  target_compile_options(${target} PRIVATE ${HYBRID_MLIR_OPTIONS})
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  if(HYBRID_PRECOMPILE)
+    target_precompile_headers(${target} REUSE_FROM HybridPrecompiled)
+  endif()
+  target_link_libraries(${target} PRIVATE MLIR LLVM)
 endfunction()
 
 # hybrid_add_library(NAME sources… [DEPENDS targets…] [LINK_LIBS libs…])
