@@ -86,7 +86,7 @@ void Binding::bindRun(const SessionPosition &session,
   match(tensors, count);
   requireInputs();
   takeStates(session);
-  bindSymbols();
+  bindSymbols(session);
   requireSymbols();
   checkLeast();
   computeShapes();
@@ -199,10 +199,14 @@ void Binding::takeStates(const SessionPosition &session) {
   position = session.position;
   int64_t length = -1;
   size_t lengthFrom = 0;
+  givesStates = false;
   for (size_t i = 0; i < states.size(); ++i)
-    if (states[i])
+    if (states[i]) {
+      givesStates = true;
       takeState(i, length, lengthFrom);
-  if (length >= 0)
+    }
+  givesLength = length >= 0;
+  if (givesLength)
     takeLength(session, length, lengthFrom);
 }
 
@@ -249,7 +253,7 @@ void Binding::takeState(size_t index, int64_t &length, size_t &lengthFrom) {
 void Binding::takeLength(const SessionPosition &session, int64_t length,
                          size_t lengthFrom) {
   position = length;
-  if (length == session.position)
+  if (length == session.position && !session.uneven)
     return;
   std::vector<std::string> others;
   for (size_t i = 0; i < states.size(); ++i)
@@ -266,7 +270,7 @@ void Binding::takeLength(const SessionPosition &session, int64_t length,
 // Symbols
 //===----------------------------------------------------------------------===//
 
-void Binding::bindSymbols() {
+void Binding::bindSymbols(const SessionPosition &session) {
   std::fill(symbols.begin(), symbols.end(), -1);
   if (manifest.pastSymbol >= 0)
     symbols[manifest.pastSymbol] = position;
@@ -278,18 +282,21 @@ void Binding::bindSymbols() {
     const Value &input = manifest.inputs[i];
     for (size_t axis = 0; axis < input.dims.size(); ++axis)
       if (input.dims[axis].symbol >= 0)
-        bindSymbol(input.dims[axis].symbol, inputs[i]->dims[axis], input.name);
+        bindSymbol(session, input.dims[axis].symbol, inputs[i]->dims[axis],
+                   input.name);
   }
 }
 
 /// Later appearances of a symbol are compared by compareShapes.
-void Binding::bindSymbol(int symbol, int64_t value, const std::string &input) {
+void Binding::bindSymbol(const SessionPosition &session, int symbol,
+                         int64_t value, const std::string &input) {
   const Symbol &info = manifest.symbols[symbol];
   if (info.role == SymbolRole::Batch && batch && value != batch)
     badInput("input '" + input + "' has " + info.name + " = " +
-             std::to_string(value) + ", but the session holds " +
-             std::to_string(batch) +
-             " sequences; reset it or use another session");
+             std::to_string(value) + ", but the " +
+             (session.some ? "call names " : "session holds ") +
+             std::to_string(batch) + " sequences" +
+             (session.some ? "" : "; reset it or use another session"));
   if (symbols[symbol] >= 0)
     return;
   if (value > info.capacity)

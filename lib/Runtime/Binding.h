@@ -15,8 +15,10 @@ namespace hybrid {
 
 /// What a session holds before a call.
 struct SessionPosition {
-  int64_t batch;    ///< 0: not bound
-  int64_t position; ///< tokens of each sequence
+  int64_t batch;       ///< sequences of the call; 0: not bound
+  int64_t position;    ///< tokens of each sequence, at most
+  bool uneven = false; ///< some sequences have fewer tokens
+  bool some = false;   ///< the call names its sequences
 };
 
 class Binding {
@@ -49,9 +51,12 @@ public:
 
   const Module::EntryPoint *entry = nullptr;
   int entryIndex = -1;
-  int64_t batch = 0;    ///< of the session from now on; 0 if still unknown
-  int64_t position = 0; ///< before the call's tokens
-  int64_t tokens = 0;   ///< of each sequence in this call
+  int64_t batch = 0;        ///< of the session from now on; 0 if still unknown
+  int64_t position = 0;     ///< before the call's tokens
+  int64_t tokens = 0;       ///< of each sequence in this call
+  bool givesStates = false; ///< a state was given
+  /// A state was given whose length is the position from now on.
+  bool givesLength = false;
 
 private:
   void match(const HybridTensor *tensors, size_t count);
@@ -61,8 +66,9 @@ private:
   void takeState(size_t index, int64_t &length, size_t &lengthFrom);
   void takeLength(const SessionPosition &session, int64_t length,
                   size_t lengthFrom);
-  void bindSymbols();
-  void bindSymbol(int symbol, int64_t value, const std::string &input);
+  void bindSymbols(const SessionPosition &session);
+  void bindSymbol(const SessionPosition &session, int symbol, int64_t value,
+                  const std::string &input);
   void requireSymbols() const;
   void checkLeast() const;
   void computeShapes();

@@ -253,6 +253,39 @@ HybridStatus hybrid_session_fork(const HybridSession *session,
   });
 }
 
+HybridStatus hybrid_session_reset_sequence(HybridSession *session,
+                                           int64_t sequence) {
+  return guard([&] {
+    require(session, "hybrid_session_reset_sequence: null argument");
+    session->session->resetSequence(sequence);
+  });
+}
+
+HybridStatus hybrid_session_fork_sequence(HybridSession *session, int64_t to,
+                                          const HybridSession *source,
+                                          int64_t from) {
+  return guard([&] {
+    require(session && source, "hybrid_session_fork_sequence: null argument");
+    session->session->forkSequence(to, *source->session, from);
+  });
+}
+
+HybridStatus hybrid_session_crop(HybridSession *session, int64_t sequence,
+                                 int64_t position) {
+  return guard([&] {
+    require(session, "hybrid_session_crop: null argument");
+    session->session->crop(sequence, position);
+  });
+}
+
+HybridStatus hybrid_session_checkpoint_every(HybridSession *session,
+                                             int64_t tokens) {
+  return guard([&] {
+    require(session, "hybrid_session_checkpoint_every: null argument");
+    session->session->checkpointEvery(tokens);
+  });
+}
+
 HybridStatus hybrid_session_snapshot(const HybridSession *session,
                                      const char *path) {
   return guard([&] {
@@ -272,6 +305,11 @@ int64_t hybrid_session_position(const HybridSession *session) {
   return session->session->position();
 }
 
+int64_t hybrid_session_sequence_position(const HybridSession *session,
+                                         int64_t sequence) {
+  return session->session->position(sequence);
+}
+
 int64_t hybrid_session_batch(const HybridSession *session) {
   return session->session->batch();
 }
@@ -287,6 +325,20 @@ HybridStatus hybrid_session_run(HybridSession *session,
     require(session && (inputs || !num_inputs) && (outputs || !num_outputs),
             "hybrid_session_run: null argument");
     session->session->run(inputs, num_inputs, outputs, num_outputs);
+  });
+}
+
+HybridStatus
+hybrid_session_run_sequences(HybridSession *session, const int64_t *sequences,
+                             size_t num_sequences, const HybridTensor *inputs,
+                             size_t num_inputs, HybridTensor *outputs,
+                             size_t num_outputs) {
+  return guard([&] {
+    require(session && (sequences || !num_sequences) &&
+                (inputs || !num_inputs) && (outputs || !num_outputs),
+            "hybrid_session_run_sequences: null argument");
+    session->session->runSequences(sequences, num_sequences, inputs, num_inputs,
+                                   outputs, num_outputs);
   });
 }
 

@@ -1,8 +1,9 @@
 //===- Snapshot.cpp - a session's states in a file ------------------------===//
 //
-// A header, the values of the states in the manifest's order, and a hash of
-// all that. The header names the model, so the file's size follows from it:
-// what does not fit is refused before anything of the session changes.
+// A header, the position of each sequence and what is known of its tokens, the
+// values of the states in the manifest's order, sequence by sequence, and a
+// hash of all that. What does not fit the model or the file's size is refused
+// before anything of the session changes. Checkpoints are not kept.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,14 +20,19 @@ namespace {
 struct Header {
   char magic[8];
   char model[32];
-  int64_t batch, position;
+  int64_t batch, sequences;
   uint64_t payloadBytes;
 };
 static_assert(sizeof(Header) == 64, "the header is 64 bytes, all of them set");
 
+/// What precedes the tokens of each sequence from `known` to `position`.
+struct SequenceHeader {
+  int64_t position, known;
+};
+
 constexpr size_t hashBytes = 32;
 /// The last byte is the version of the format.
-constexpr char magic[8] = {'H', 'Y', 'B', 'S', 'N', 'A', 'P', '\1'};
+constexpr char magic[8] = {'H', 'Y', 'B', 'S', 'N', 'A', 'P', '\2'};
 
 /// A file that is read once, from start to end, and hashed on the way.
 class Reader {
@@ -67,38 +73,49 @@ static std::string modelHash(const Manifest &manifest) {
   return hasher.hex();
 }
 
-/// `position` must be one that the states have room for.
-static uint64_t payloadBytes(const Manifest &manifest, int64_t batch,
-                             int64_t position) {
-  uint64_t total = 0;
-  for (const State &state : manifest.states)
-    total += valueBytes(state, batch, position);
+/// The positions must be ones that the states have room for.
+static uint64_t payloadBytes(const Manifest &manifest,
+                             const std::vector<SequenceHeader> &headers) {
+  uint64_t total = headers.size() * sizeof(SequenceHeader);
+  for (const SequenceHeader &header : headers) {
+    total += uint64_t(header.position - header.known) * sizeof(int64_t);
+    for (const State &state : manifest.states)
+      total += valueBytes(state, 1, header.position);
+  }
   return total;
 }
 
 void Session::snapshot(const std::string &path) const {
   if (manifest.states.empty())
     throw RuntimeError(HYBRID_INVALID_ARGUMENT, "the model has no states");
+  std::vector<SequenceHeader> headers;
+  for (const Sequence &sequence : sequences)
+    headers.push_back({sequence.position, sequence.known});
   Header header = {};
   std::memcpy(header.magic, magic, sizeof(magic));
   std::memcpy(header.model, modelHash(manifest).data(), sizeof(header.model));
-  header.batch = now.batch;
-  header.position = now.position;
-  header.payloadBytes = payloadBytes(manifest, now.batch, now.position);
+  header.batch = boundBatch;
+  header.sequences = int64_t(headers.size());
+  header.payloadBytes = payloadBytes(manifest, headers);
   try {
     OutputFile file(path);
     Hasher hasher;
     file.hasher = &hasher;
     file.write(&header, sizeof(header));
+    file.write(headers.data(), headers.size() * sizeof(SequenceHeader));
+    for (const Sequence &sequence : sequences)
+      file.write(sequence.tokens.data(),
+                 sequence.tokens.size() * sizeof(int64_t));
     for (size_t i = 0; i < states.size(); ++i)
-      visitState(manifest.states[i], now.batch, now.position,
-                 [&](uint64_t offset, uint64_t bytes) {
-                   // States that no run has touched are zeros.
-                   if (states[i].data())
-                     file.write(states[i].data() + offset, bytes);
-                   else
-                     file.zeros(bytes);
-                 });
+      for (size_t j = 0; j < sequences.size(); ++j)
+        visitSequence(manifest.states[i], int64_t(j), sequences[j].position,
+                      [&](uint64_t offset, uint64_t bytes) {
+                        // States that no run has touched are zeros.
+                        if (states[i].data())
+                          file.write(states[i].data() + offset, bytes);
+                        else
+                          file.zeros(bytes);
+                      });
     file.hasher = nullptr;
     file.write(hasher.hex().data(), hashBytes);
     file.sync();
@@ -108,52 +125,65 @@ void Session::snapshot(const std::string &path) const {
   }
 }
 
+[[noreturn]] static void refuse(HybridStatus status, const InputFile &file,
+                                const std::string &why) {
+  throw RuntimeError(status, "'" + file.path + "' " + why);
+}
+
+static void checkCapacity(const InputFile &file, int64_t value,
+                          int64_t capacity, const char *what) {
+  if (value > capacity)
+    refuse(HYBRID_OVER_CAPACITY, file,
+           "holds " + std::to_string(value) + what +
+               ", the model was compiled for up to " +
+               std::to_string(capacity));
+}
+
 /// Refuses what the session's model cannot hold.
 static void checkHeader(const Header &header, const InputFile &file,
                         const Manifest &manifest, int64_t fixedBatch) {
-  const auto refuse = [&](HybridStatus status, const std::string &why) {
-    throw RuntimeError(status, "'" + file.path + "' " + why);
-  };
   if (std::memcmp(header.magic, magic, sizeof(magic) - 1))
-    refuse(HYBRID_BAD_FILE, "is not a snapshot");
+    refuse(HYBRID_BAD_FILE, file, "is not a snapshot");
   if (header.magic[7] != magic[7])
-    refuse(HYBRID_INCOMPATIBLE,
+    refuse(HYBRID_INCOMPATIBLE, file,
            "has snapshot version " + std::to_string(int(header.magic[7])) +
                ", this runtime reads version " + std::to_string(int(magic[7])));
   if (std::memcmp(header.model, modelHash(manifest).data(),
                   sizeof(header.model)))
-    refuse(HYBRID_INCOMPATIBLE, "is a snapshot of another model");
-  if (header.batch < 0 || header.position < 0)
-    refuse(HYBRID_BAD_FILE, "has a negative batch or position");
+    refuse(HYBRID_INCOMPATIBLE, file, "is a snapshot of another model");
+  if (header.batch < 0)
+    refuse(HYBRID_BAD_FILE, file, "has a negative batch");
   if (fixedBatch && header.batch != fixedBatch)
-    refuse(HYBRID_BAD_INPUT, "holds " + std::to_string(header.batch) +
-                                 " sequences, the session was made for " +
-                                 std::to_string(fixedBatch));
-  const auto checkCapacity = [&](int64_t value, int64_t capacity,
-                                 const char *what) {
-    if (value > capacity)
-      refuse(HYBRID_OVER_CAPACITY, "holds " + std::to_string(value) + what +
-                                       ", the model was compiled for up to " +
-                                       std::to_string(capacity));
-  };
+    refuse(HYBRID_BAD_INPUT, file,
+           "holds " + std::to_string(header.batch) +
+               " sequences, the session was made for " +
+               std::to_string(fixedBatch));
   if (manifest.batchSymbol >= 0)
-    checkCapacity(header.batch, manifest.symbols[manifest.batchSymbol].capacity,
+    checkCapacity(file, header.batch,
+                  manifest.symbols[manifest.batchSymbol].capacity,
                   " sequences");
-  else if (header.batch > 1)
-    refuse(HYBRID_BAD_FILE, "holds a batch that the model does not have");
+  else if (header.batch)
+    refuse(HYBRID_BAD_FILE, file, "holds a batch that the model does not have");
+  if (header.sequences != (manifest.batchSymbol >= 0 ? header.batch : 1))
+    refuse(HYBRID_BAD_FILE, file, "has a wrong number of sequences");
+}
+
+static void checkSequence(const SequenceHeader &header, const InputFile &file) {
+  // Nothing else bounds what a damaged file says.
+  if (header.known < 0 || header.position < header.known ||
+      uint64_t(header.position - header.known) > file.fileBytes)
+    refuse(HYBRID_BAD_FILE, file, "is truncated or damaged");
+}
+
+static void checkRoom(const SequenceHeader &header, const InputFile &file,
+                      const Manifest &manifest) {
   if (manifest.pastSymbol >= 0)
-    checkCapacity(header.position,
+    checkCapacity(file, header.position,
                   manifest.symbols[manifest.pastSymbol].capacity, " tokens");
   for (const State &state : manifest.states)
     if (state.lengthAxis >= 0)
-      checkCapacity(header.position, state.dims[state.lengthAxis], " tokens");
-  const uint64_t bytes = payloadBytes(manifest, header.batch, header.position);
-  if (header.payloadBytes != bytes ||
-      file.fileBytes != sizeof(header) + bytes + hashBytes)
-    refuse(HYBRID_BAD_FILE,
-           "has " + std::to_string(file.fileBytes) + " bytes, not " +
-               std::to_string(sizeof(header) + bytes + hashBytes) +
-               ": it is truncated or damaged");
+      checkCapacity(file, header.position, state.dims[state.lengthAxis],
+                    " tokens");
 }
 
 void Session::restore(const std::string &path) {
@@ -162,27 +192,47 @@ void Session::restore(const std::string &path) {
   Reader in(path);
   Header header;
   if (in.file.fileBytes < sizeof(header))
-    throw RuntimeError(HYBRID_BAD_FILE, "'" + path + "' is not a snapshot");
+    refuse(HYBRID_BAD_FILE, in.file, "is not a snapshot");
   in.read(&header, sizeof(header));
   checkHeader(header, in.file, manifest, fixedBatch);
+  std::vector<SequenceHeader> headers(size_t(header.sequences));
+  in.read(headers.data(), headers.size() * sizeof(SequenceHeader));
+  for (const SequenceHeader &sequence : headers)
+    checkSequence(sequence, in.file);
+  const uint64_t bytes = payloadBytes(manifest, headers);
+  if (header.payloadBytes != bytes ||
+      in.file.fileBytes != sizeof(header) + bytes + hashBytes)
+    refuse(HYBRID_BAD_FILE, in.file,
+           "has " + std::to_string(in.file.fileBytes) + " bytes, not " +
+               std::to_string(sizeof(header) + bytes + hashBytes) +
+               ": it is truncated or damaged");
+  for (const SequenceHeader &sequence : headers)
+    checkRoom(sequence, in.file, manifest);
+  std::vector<Sequence> restored(headers.size());
+  for (size_t j = 0; j < headers.size(); ++j) {
+    restored[j].position = headers[j].position;
+    restored[j].known = headers[j].known;
+    restored[j].tokens.resize(size_t(headers[j].position - headers[j].known));
+    in.read(restored[j].tokens.data(),
+            restored[j].tokens.size() * sizeof(int64_t));
+  }
   std::vector<Mapping> fresh(states.size());
   for (size_t i = 0; i < fresh.size(); ++i) {
     const State &state = manifest.states[i];
     fresh[i] = Mapping::zeroed(state.bytes(header.batch),
                                "state '" + state.name + "'");
-    visitState(state, header.batch, header.position,
-               [&](uint64_t offset, uint64_t bytes) {
-                 in.read(fresh[i].data() + offset, bytes);
-               });
+    for (size_t j = 0; j < headers.size(); ++j)
+      visitSequence(state, int64_t(j), headers[j].position,
+                    [&](uint64_t offset, uint64_t size) {
+                      in.read(fresh[i].data() + offset, size);
+                    });
   }
   const std::string hash = in.hasher.hex();
   char stated[hashBytes];
   in.read(stated, sizeof(stated));
   if (std::memcmp(stated, hash.data(), sizeof(stated)))
-    throw RuntimeError(HYBRID_BAD_FILE,
-                       "'" + path + "' is damaged: its hash does not match");
+    refuse(HYBRID_BAD_FILE, in.file, "is damaged: its hash does not match");
   states.swap(fresh);
-  for (size_t i = 0; i < states.size(); ++i)
-    statePointers[i] = states[i].data();
-  now = {header.batch, header.position};
+  sequences.swap(restored);
+  boundBatch = header.batch;
 }

@@ -235,13 +235,43 @@ HYBRID_API HybridStatus hybrid_session_reset(HybridSession *session);
 HYBRID_API HybridStatus hybrid_session_fork(const HybridSession *session,
                                             HybridSession **fork);
 
-/// Writes batch, position and states to a file, which is replaced if it exists;
-/// whatever happens, the old or the new file is there, whole. Its size is that
-/// of the states up to the position and a hundred bytes.
+/// Empties one sequence: position 0, zero states.
+HYBRID_API HybridStatus hybrid_session_reset_sequence(HybridSession *session,
+                                                      int64_t sequence);
+
+/// Makes sequence `to` of `session` a copy of sequence `from` of `source`, the
+/// same session or another one of the same module. Copies its states up to its
+/// position; checkpoints are shared.
+HYBRID_API HybridStatus
+hybrid_session_fork_sequence(HybridSession *session, int64_t to,
+                             const HybridSession *source, int64_t from);
+
+/// Takes a sequence (or, for -1, every sequence) back to its first `position`
+/// tokens. States with a length ("kv") are cut; the others come from the last
+/// checkpoint at or before `position`, or else are emptied, and the tokens from
+/// there on are run again. Fails with HYBRID_BAD_INPUT, and changes nothing,
+/// when the sequence has not come as far, or the tokens to be replayed are not
+/// known: states were loaded, position_ids or an attention_mask differed from
+/// what the runtime fills in, or the model has inputs beside its token ids.
+HYBRID_API HybridStatus hybrid_session_crop(HybridSession *session,
+                                            int64_t sequence, int64_t position);
+
+/// Keeps a checkpoint of each sequence at every multiple of `tokens` from now
+/// on, so that hybrid_session_crop replays less than `tokens` tokens; 0, the
+/// default: none. One costs the bytes of the "conv", "recurrent" and
+/// "kv-window" states of a sequence. Runs are split at these positions; models
+/// that have "kv" states only keep none.
+HYBRID_API HybridStatus hybrid_session_checkpoint_every(HybridSession *session,
+                                                        int64_t tokens);
+
+/// Writes batch, positions, states and what is known of the tokens to a file,
+/// which is replaced if it exists; whatever happens, the old or the new file is
+/// there, whole. Its size is that of the states up to the positions, 8 bytes a
+/// token and 16 a sequence, and a hundred bytes. Checkpoints are not written.
 HYBRID_API HybridStatus hybrid_session_snapshot(const HybridSession *session,
                                                 const char *path);
 
-/// Takes batch, position and states from such a file, in place of the
+/// Takes batch, positions and states from such a file, in place of the
 /// session's. The module may have other capacities or another target than the
 /// one that the snapshot was made with, but must hold the same model: the same
 /// weights and states. Fails, and changes nothing, on a snapshot of another
@@ -251,8 +281,13 @@ HYBRID_API HybridStatus hybrid_session_snapshot(const HybridSession *session,
 HYBRID_API HybridStatus hybrid_session_restore(HybridSession *session,
                                                const char *path);
 
-/// Tokens of each sequence that the session holds (always 0 without states).
+/// Tokens of each sequence that the session holds (always 0 without states); of
+/// the longest one where they differ.
 HYBRID_API int64_t hybrid_session_position(const HybridSession *session);
+
+/// Tokens of one sequence; -1 if there is no such sequence.
+HYBRID_API int64_t hybrid_session_sequence_position(
+    const HybridSession *session, int64_t sequence);
 
 /// Sequences in the session; 0 when not bound yet.
 HYBRID_API int64_t hybrid_session_batch(const HybridSession *session);
@@ -284,6 +319,18 @@ HYBRID_API HybridStatus hybrid_session_run(HybridSession *session,
                                            size_t num_inputs,
                                            HybridTensor *outputs,
                                            size_t num_outputs);
+
+/// Runs some of the session's sequences: row i of every input and output, along
+/// the batch, belongs to sequence `sequences[i]`; none may be named twice. They
+/// may be at different positions, and each gives what it gives alone, bit for
+/// bit where the model computes a batch like its rows. hybrid_session_run is
+/// this for all sequences in order. Fails, and changes nothing, like
+/// hybrid_session_run, and when an input or output depends on the position
+/// otherwise than through inputs that may be left out. The batch must be bound.
+HYBRID_API HybridStatus hybrid_session_run_sequences(
+    HybridSession *session, const int64_t *sequences, size_t num_sequences,
+    const HybridTensor *inputs, size_t num_inputs, HybridTensor *outputs,
+    size_t num_outputs);
 
 /// The value of the graph's output `index` in the last run, in the runtime's
 /// memory, unless the caller provided the memory (then that is handed out).
