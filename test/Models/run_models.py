@@ -12,6 +12,8 @@ there:
   decode, bare            the same, without what the runtime supplies: empty
                           states, masks of ones, consecutive positions
   decode (no states)      each step alone, the states of the step before fed in
+  sequences               run, forked, cropped, saved … in random orders, by
+                          test/Tools/session-properties
 
 expected.json says what each model does; anything else is a failure, also an
 unexpected pass. --update rewrites its entries, and README.md from all of them.
@@ -118,6 +120,16 @@ class Artifact:
             yield name, lambda d, s=steps: self.compare(d, s)
             bare = self.bare_steps(steps)
             yield name + ", bare", lambda d, s=bare: self.compare(d, s)
+        if self.mode == "states":
+            yield "sequences", self.check_sequences
+
+    def check_sequences(self, differences):
+        """Sequences in any order are what they are alone."""
+        tolerance = self.meta["tolerance"]
+        command = [self.args.bin / "session-properties", self.file]
+        command += ["--seeds", 2, "--steps", 25]
+        command += ["--rtol", tolerance["rtol"], "--atol", tolerance["atol"]]
+        tools.call(command, None, TIMEOUT)
 
     def decode_by_hand(self, differences, steps):
         """Feeds the states that one call returns to the next call."""
