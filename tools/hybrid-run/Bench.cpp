@@ -8,7 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Commands.h"
-#include "Numbers.h"
+#include "hybrid/Runtime/Numbers.h"
 
 #include <algorithm>
 #include <cinttypes>

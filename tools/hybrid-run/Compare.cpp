@@ -1,7 +1,7 @@
 //===- Compare.cpp - differences of arrays --------------------------------===//
 
 #include "Compare.h"
-#include "Numbers.h"
+#include "hybrid/Runtime/Numbers.h"
 
 #include <cinttypes>
 #include <cstdio>

@@ -1,7 +1,7 @@
 //===- Model.cpp - the C API, owned and with exceptions -------------------===//
 
 #include "Model.h"
-#include "Numbers.h"
+#include "hybrid/Runtime/Numbers.h"
 #include "Options.h"
 
 #include <chrono>

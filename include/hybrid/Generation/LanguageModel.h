@@ -25,7 +25,7 @@ public:
   HybridModule *module() const { return handle; }
   /// Without states the whole sequence is computed again for each token.
   bool hasStates() const { return states; }
-  /// Ids that tokens may have: 0 to vocabulary() - 1.
+  /// Tokens may have the ids 0 to vocabulary() - 1.
   int64_t vocabulary() const { return ids; }
   /// Sequences of one call and of a session.
   int64_t batchCapacity() const { return batch; }
@@ -43,7 +43,7 @@ private:
   void findTokens();
   void findLogits();
   void findCapacities();
-  int64_t sizeOf(const char *dim) const;
+  int64_t capacityOf(const char *dim) const;
 
   HybridModule *handle;
   HybridValueInfo tokens = {}, logits = {};
@@ -78,8 +78,10 @@ public:
   void reset(int64_t sequence);
 
 private:
-  std::vector<LogitsRow> run(const std::vector<int64_t> &sequences,
-                             const std::vector<int64_t> &ids);
+  void checkCall(const std::vector<int64_t> &sequences,
+                 const std::vector<int64_t> &ids) const;
+  HybridTensor run(const std::vector<int64_t> &sequences, const int64_t *ids,
+                   size_t stride, size_t count);
   std::vector<LogitsRow> recompute(const std::vector<int64_t> &sequences,
                                    const std::vector<int64_t> &ids);
 

@@ -74,8 +74,8 @@ private:
   void load(const LogitsRow &logits);
   void penalise();
   size_t largest() const;
-  void weigh();
   void keepTopK();
+  void weigh(double best);
   void keepTopP();
   size_t draw() const;
 

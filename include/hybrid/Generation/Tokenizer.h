@@ -12,10 +12,10 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace hybrid {
@@ -59,7 +59,6 @@ public:
 
 private:
   class Reader;
-  class AddedTokens;
   struct Added {
     int64_t id;
     bool early; ///< looked for before the others
@@ -75,7 +74,7 @@ private:
 
   std::array<int64_t, 256> idOfByte;
   std::unordered_map<int64_t, std::string> bytesOfId;
-  std::map<int64_t, bool> special;
+  std::unordered_set<int64_t> special;
   std::unordered_map<std::string, Added> added;
   /// Lengths of added tokens, longest first; [1]: those looked for early.
   std::vector<size_t> addedLengths[2];

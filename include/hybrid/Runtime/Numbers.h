@@ -1,7 +1,7 @@
 //===- Numbers.h - conversions of floating point values ---------*- C++ -*-===//
 
-#ifndef HYBRID_TOOLS_RUN_NUMBERS_H
-#define HYBRID_TOOLS_RUN_NUMBERS_H
+#ifndef HYBRID_RUNTIME_NUMBERS_H
+#define HYBRID_RUNTIME_NUMBERS_H
 
 #include "hybrid/Runtime/Runtime.h"
 
@@ -126,4 +126,4 @@ inline void storeAt(HybridDtype dtype, void *data, size_t index, double value) {
 
 } // namespace hybrid
 
-#endif // HYBRID_TOOLS_RUN_NUMBERS_H
+#endif // HYBRID_RUNTIME_NUMBERS_H
