@@ -13,6 +13,7 @@ int inspect(const Options &options);
 int runAll(const Options &options);
 int bench(const Options &options);
 int verify(const Options &options);
+int generate(const Options &options);
 
 /// Prints a JSON document and a newline.
 void printJson(const Json &json);

@@ -1,8 +1,8 @@
 //===- Model.cpp - the C API, owned and with exceptions -------------------===//
 
 #include "Model.h"
-#include "hybrid/Runtime/Numbers.h"
 #include "Options.h"
+#include "hybrid/Runtime/Numbers.h"
 
 #include <chrono>
 

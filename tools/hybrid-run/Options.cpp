@@ -11,10 +11,41 @@ using namespace hybrid;
 const char hybrid::helpText[] =
     R"(hybrid-run: runs models that hybrid-compile has compiled
 
-usage: hybrid-run MODEL.hyb --inputs IN.npz [--inputs …] [--outputs DIR]
+usage: hybrid-run MODEL.hyb --prompt TEXT [-n N]
+       hybrid-run MODEL.hyb --inputs IN.npz [--inputs …] [--outputs DIR]
        hybrid-run MODEL.hyb --inputs IN.npz --compare WANT.npz
        hybrid-run MODEL.hyb --bench
        hybrid-run MODEL.hyb --inspect
+
+Generating
+  --prompt TEXT     continue a text. It goes to standard output as it comes,
+                    figures to standard error.
+  --prompt-ids IDS  continue token ids, like 1,2,3. Without a tokenizer, ids are
+                    written.
+  --prompt-file FILE
+                    continue each line of a file (-: standard input); a line
+                    may be {"prompt": "text"} or {"ids": [1, 2, 3]}. Results
+                    come in the order of the lines.
+  -n, --max-tokens N
+                    generate at most N tokens (default: 128)
+  --temperature T   draw from the probabilities, sharper (T < 1) or flatter
+                    (T > 1); 0: always take the most probable token
+  --top-k K         draw among the K most probable tokens (0: all)
+  --top-p P         draw among the fewest tokens of probability P together
+  --repetition-penalty R
+                    make tokens that came before less probable (1: no)
+  --seed S          of the draws (default: 0)
+  --stop TEXT       end before this text; may be given several times
+  --ignore-eos      go on after end tokens
+  --echo            write the prompt, too
+  --tokenizer FILE  tokenizer.json, if not beside the model
+  --config DIR      where genai_config.json, generation_config.json, config.json
+                    and tokenizer.json are, if not beside the model
+  --prefill-chunk N run the prompt in pieces of N tokens
+  --restore FILE    the prompt follows what this session holds
+  --snapshot FILE   write the session with the prompt and all that came after it
+
+Options not given are as the files in DIR say, else greedy.
 
 Running
   --inputs FILE     inputs of one run, by name. Given several times, the runs
@@ -69,7 +100,7 @@ static int64_t integerValue(const std::string &option, const std::string &text,
   return value;
 }
 
-static double tolerance(const std::string &option, const std::string &text) {
+static double number(const std::string &option, const std::string &text) {
   char *end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
   if (text.empty() || *end || !std::isfinite(value) || value < 0)
@@ -135,6 +166,8 @@ static bool parseFlag(const std::string &name, Options &options) {
       {"--per-kernel", &Options::perKernel},
       {"--json", &Options::json},
       {"--verify-hashes", &Options::verifyHashes},
+      {"--ignore-eos", &Options::ignoreEos},
+      {"--echo", &Options::echo},
       {"--help", &Options::help},
       {"-h", &Options::help},
       {"--version", &Options::version}};
@@ -156,7 +189,11 @@ static bool parseInteger(Arguments &arguments, Options &options) {
       {"--prompt-len", {&Options::promptLength, 1}},
       {"--decode", {&Options::decodeSteps, 0}},
       {"--repeat", {&Options::repeat, 1}},
-      {"--seed", {&Options::seed, 0}}};
+      {"--seed", {&Options::seed, 0}},
+      {"-n", {&Options::maxTokens, 0}},
+      {"--max-tokens", {&Options::maxTokens, 0}},
+      {"--top-k", {&Options::topK, 0}},
+      {"--prefill-chunk", {&Options::prefillChunk, 1}}};
   const std::string name = arguments.name;
   const auto found = integers.find(name);
   if (found == integers.end())
@@ -174,23 +211,52 @@ static void parseDim(const std::string &text, Options &options) {
       integerValue("--dim", text.substr(equals + 1), 0);
 }
 
+static bool parseNumber(Arguments &arguments, Options &options) {
+  const std::string name = arguments.name;
+  if (name == "--rtol")
+    options.rtol = number(name, arguments.value());
+  else if (name == "--atol")
+    options.atol = number(name, arguments.value());
+  else if (name == "--temperature")
+    options.temperature = number(name, arguments.value());
+  else if (name == "--top-p")
+    options.topP = number(name, arguments.value());
+  else if (name == "--repetition-penalty")
+    options.repetitionPenalty = number(name, arguments.value());
+  else
+    return false;
+  return true;
+}
+
+static bool parseText(Arguments &arguments, Options &options) {
+  const std::map<std::string, std::string Options::*> texts = {
+      {"--outputs", &Options::outputs},
+      {"--restore", &Options::restore},
+      {"--snapshot", &Options::snapshot},
+      {"--prompt-file", &Options::promptFile},
+      {"--tokenizer", &Options::tokenizer},
+      {"--config", &Options::config}};
+  const std::map<std::string, std::vector<std::string> Options::*> lists = {
+      {"--inputs", &Options::inputs},
+      {"--compare", &Options::compare},
+      {"--stop", &Options::stop}};
+  const std::string name = arguments.name;
+  if (const auto text = texts.find(name); text != texts.end())
+    options.*text->second = arguments.value();
+  else if (const auto list = lists.find(name); list != lists.end())
+    (options.*list->second).push_back(arguments.value());
+  else if (name == "--prompt")
+    options.prompt = arguments.value();
+  else if (name == "--prompt-ids")
+    options.promptIds = arguments.value();
+  else
+    return false;
+  return true;
+}
+
 static void parseOther(Arguments &arguments, Options &options) {
   const std::string name = arguments.name;
-  if (name == "--inputs")
-    options.inputs.push_back(arguments.value());
-  else if (name == "--compare")
-    options.compare.push_back(arguments.value());
-  else if (name == "--outputs")
-    options.outputs = arguments.value();
-  else if (name == "--restore")
-    options.restore = arguments.value();
-  else if (name == "--snapshot")
-    options.snapshot = arguments.value();
-  else if (name == "--rtol")
-    options.rtol = tolerance(name, arguments.value());
-  else if (name == "--atol")
-    options.atol = tolerance(name, arguments.value());
-  else if (name == "--dim")
+  if (name == "--dim")
     parseDim(arguments.value(), options);
   else if (name.size() > 1 && name[0] == '-')
     throw UsageError("unknown option " + name);
@@ -201,9 +267,41 @@ static void parseOther(Arguments &arguments, Options &options) {
     options.model = name;
 }
 
+/// Options that only mean something together with a prompt.
+static bool hasGenerating(const Options &options) {
+  return options.maxTokens >= 0 || options.topK >= 0 || options.prefillChunk ||
+         options.temperature || options.topP || options.repetitionPenalty ||
+         options.ignoreEos || options.echo || !options.stop.empty() ||
+         !options.tokenizer.empty() || !options.config.empty();
+}
+
+static void checkGenerating(const Options &options) {
+  const int prompts = (options.prompt ? 1 : 0) + (options.promptIds ? 1 : 0) +
+                      (options.promptFile.empty() ? 0 : 1);
+  if (prompts > 1)
+    throw UsageError(
+        "give one of --prompt, --prompt-ids and --prompt-file, not several");
+  if (!prompts && hasGenerating(options))
+    throw UsageError("-n, --max-tokens, --temperature, --top-k, --top-p, "
+                     "--repetition-penalty, --stop, --ignore-eos, --echo, "
+                     "--tokenizer, --config and --prefill-chunk need --prompt, "
+                     "--prompt-ids or --prompt-file");
+  if (prompts && (options.inspect || options.bench || !options.inputs.empty()))
+    throw UsageError(
+        "a prompt goes with none of --inputs, --bench and --inspect");
+  if (!options.promptFile.empty() &&
+      (!options.restore.empty() || !options.snapshot.empty()))
+    throw UsageError("--restore and --snapshot go with one prompt, not with "
+                     "--prompt-file");
+  for (const std::string &stop : options.stop)
+    if (stop.empty())
+      throw UsageError("--stop needs a text that is not empty");
+}
+
 static void checkCombination(const Options &options) {
   if (options.model.empty())
     throw UsageError("no model is given");
+  checkGenerating(options);
   if (options.inspect && (options.bench || !options.inputs.empty()))
     throw UsageError("--inspect goes with neither --inputs nor --bench");
   if (options.bench && (!options.compare.empty() || !options.outputs.empty()))
@@ -214,17 +312,17 @@ static void checkCombination(const Options &options) {
   if (options.inputs.empty() &&
       (!options.compare.empty() || !options.outputs.empty()))
     throw UsageError("--compare and --outputs need --inputs");
-  if (options.inputs.empty() && keeps)
-    throw UsageError("--restore and --snapshot need --inputs");
+  if (options.inputs.empty() && !options.generates() && keeps)
+    throw UsageError("--restore and --snapshot need --inputs or a prompt");
   if (!options.compare.empty() &&
       options.compare.size() != options.inputs.size())
     throw UsageError(
         "--compare is given " + std::to_string(options.compare.size()) +
         " times, --inputs " + std::to_string(options.inputs.size()) + " times");
   if (options.inputs.empty() && !options.inspect && !options.bench &&
-      !options.verifyHashes)
-    throw UsageError(
-        "nothing to do: give --inputs, --bench, --inspect or --verify-hashes");
+      !options.verifyHashes && !options.generates())
+    throw UsageError("nothing to do: give --prompt, --inputs, --bench, "
+                     "--inspect or --verify-hashes");
 }
 
 Options hybrid::parseOptions(int argc, char **argv) {
@@ -232,7 +330,8 @@ Options hybrid::parseOptions(int argc, char **argv) {
   Arguments arguments(argc, argv);
   while (arguments.next())
     if (!parseFlag(arguments.name, options) &&
-        !parseInteger(arguments, options))
+        !parseInteger(arguments, options) && !parseNumber(arguments, options) &&
+        !parseText(arguments, options))
       parseOther(arguments, options);
   if (!options.help && !options.version)
     checkCombination(options);

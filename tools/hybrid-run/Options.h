@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -36,6 +37,16 @@ struct Options {
   int64_t promptLength = -1, decodeSteps = -1; ///< -1: chosen from capacities
   int64_t repeat = 5, seed = 0;
   std::map<std::string, int64_t> dims; ///< sizes of symbols for --bench
+
+  // Generating.
+  std::optional<std::string> prompt, promptIds;
+  std::string promptFile, tokenizer, config; ///< paths; empty: not given
+  std::vector<std::string> stop;
+  int64_t maxTokens = -1, topK = -1, prefillChunk = 0; ///< -1: not given
+  std::optional<double> temperature, topP, repetitionPenalty;
+  bool ignoreEos = false, echo = false;
+
+  bool generates() const { return prompt || promptIds || !promptFile.empty(); }
 };
 
 /// Throws UsageError.
