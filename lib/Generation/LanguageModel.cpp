@@ -160,14 +160,14 @@ void TokenSession::setChunk(int64_t tokens) {
 int64_t TokenSession::position(int64_t sequence) const {
   if (!model.hasStates())
     return int64_t(histories[size_t(sequence)].size());
-  return hybrid_session_position(session);
+  return hybrid_session_sequence_position(session, sequence);
 }
 
 void TokenSession::reset(int64_t sequence) {
   if (!model.hasStates())
     histories[size_t(sequence)].clear();
   else
-    check(hybrid_session_reset(session));
+    check(hybrid_session_reset_sequence(session, sequence));
 }
 
 void TokenSession::checkCall(const std::vector<int64_t> &sequences,
@@ -232,7 +232,10 @@ HybridTensor TokenSession::run(const std::vector<int64_t> &sequences,
   input.data = idBytes.data();
   input.bytes = idBytes.size();
   output.name = model.logits.name;
-  check(hybrid_session_run(session, &input, 1, &output, 1));
+  check(model.hasStates()
+            ? hybrid_session_run_sequences(session, sequences.data(), rows,
+                                           &input, 1, &output, 1)
+            : hybrid_session_run(session, &input, 1, &output, 1));
   if (output.rank != 3 || output.dims[0] != input.dims[0] || output.dims[1] < 1)
     throw GenerationError(std::string("the output '") + output.name +
                           "' does not have a row for each sequence");

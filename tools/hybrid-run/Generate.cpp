@@ -154,7 +154,7 @@ public:
     parameters.stop = options.stop;
     if (!options.ignoreEos)
       parameters.eos = config.eos;
-    batch = std::min<int64_t>(int64_t(jobs.size()), sessionBatch());
+    batch = std::min<int64_t>(int64_t(jobs.size()), model.batchCapacity());
     session = createSession(module.get(), options.threads,
                             model.hasStates() ? batch : 0);
     tokens = std::make_unique<TokenSession>(model, session.get(), batch);
@@ -192,10 +192,6 @@ private:
     tokenizer = tokenizerOf(options, config, model, needed);
     if (tokenizer)
       config.resolve(*tokenizer);
-  }
-
-  int64_t sessionBatch() const {
-    return model.hasStates() ? 1 : model.batchCapacity();
   }
 
   void keepStates() {

@@ -19,8 +19,27 @@ def of_nodes(*nodes, inputs=(X,)):
     return model(nodes, inputs, [Y], [WEIGHT])
 
 
+
+def successor(byte):
+    """What the byte model says after a byte: the next; a euro sign repeats."""
+    return {0xE2: 0x82, 0x82: 0xAC, 0xAC: 0xE2}.get(byte, (byte + 1) % 256)
+
+
+def byte_model():
+    """A language model without states: logits are a table. After "z" it fails."""
+    table = [float(successor(i) == j) for i in range(256) for j in range(256)]
+    table[ord("z") * 256] = float("nan")
+    return model(
+        [node("Gather", ["table", "input_ids"], ["logits"], "look up")],
+        [value("input_ids", INT64, ["batch", "seq"])],
+        [value("logits", FLOAT, ["batch", "seq", 256])],
+        [tensor("table", [256, 256], table)],
+    )
+
+
 KINDS = {
     "good": lambda: GOOD,
+    "bytes": byte_model,
     "empty": lambda: b"",
     "text": lambda: b"this is not a model\n" * 10,
     "truncated": lambda: GOOD[: len(GOOD) - 40],
