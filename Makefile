@@ -4,7 +4,7 @@
 #   make build           tools in build/bin
 #   make demo            compile a hybrid language model, run it, time it
 #   make check           build everything and run every test
-#   make check-sanitize  unit tests of runtime and importer under sanitizers
+#   make check-sanitize  unit tests of runtime, generation, importer under sanitizers
 #   make bench           time against onnxruntime on the same ONNX file
 #   make clean
 
@@ -55,9 +55,10 @@ check: deps tests
 
 check-sanitize: deps
 	@cmake --preset sanitize --log-level=WARNING
-	@cmake --build build-sanitize --parallel $(JOBS) --target HybridRuntimeTests HybridImportTests
+	@cmake --build build-sanitize --parallel $(JOBS) --target \
+	  HybridRuntimeTests HybridGenerationTests HybridImportTests
 	@ctest --test-dir build-sanitize/test --output-on-failure -j $(JOBS) \
-	  -R '^(Runtime|Import)\.'
+	  -R '^(Runtime|Generation|Import)\.'
 
 bench: deps build
 	@$(PYTHON) bench/run.py $(BUILD)

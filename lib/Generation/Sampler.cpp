@@ -160,7 +160,16 @@ void Sampler::keepTopP() {
   uint64_t total = 0;
   for (const uint32_t id : candidates)
     total += mass[id];
-  const auto wanted = uint64_t(std::ceil(parameters.topP * double(total)));
+  const uint64_t wanted =
+      std::min(total, uint64_t(std::ceil(parameters.topP * double(total))));
+  // Those of at most this weight have too little together to be needed.
+  const uint64_t negligible = (total - wanted) / candidates.size();
+  const auto end =
+      std::partition(candidates.begin(), candidates.end(),
+                     [&](uint32_t id) { return mass[id] > negligible; });
+  for (auto it = end; it != candidates.end(); ++it)
+    mass[*it] = 0;
+  candidates.erase(end, candidates.end());
   const auto before = [this](uint32_t a, uint32_t b) {
     return mass[a] > mass[b] || (mass[a] == mass[b] && a < b);
   };
