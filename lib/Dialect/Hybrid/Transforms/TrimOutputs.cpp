@@ -232,28 +232,36 @@ bool EntryTrimmer::wantOperands(tensor::CastOp op, Rows rows) {
   return want(op.getSourceMutable(), rows);
 }
 
+/// The dimensions in `group` of `type` that are not 1.
+static SmallVector<int64_t> dropUnits(RankedTensorType type,
+                                      ArrayRef<int64_t> group) {
+  return llvm::to_vector(llvm::make_filter_range(
+      group, [&](int64_t dim) { return type.getDimSize(dim) != 1; }));
+}
+
 bool EntryTrimmer::wantOperands(tensor::ExpandShapeOp op, Rows rows) {
   for (auto [axis, group] : llvm::enumerate(op.getReassociationIndices())) {
     if (!llvm::is_contained(group, rows.axis))
       continue;
-    if (group.size() == 1)
+    SmallVector<int64_t> dims = dropUnits(op.getResultType(), group);
+    if (dims.size() == 1)
       return want(op.getSrcMutable(), {int64_t(axis), rows.merged});
-    bool isBatchAndRows = group.size() == 2 && group[1] == rows.axis;
-    return !rows.merged && isBatchAndRows &&
-           isSize(op.getResult(), group[0], batch) &&
+    return !rows.merged && dims.size() == 2 && dims[1] == rows.axis &&
+           isSize(op.getResult(), dims[0], batch) &&
            want(op.getSrcMutable(), {int64_t(axis), /*merged=*/true});
   }
   return false;
 }
 
 bool EntryTrimmer::wantOperands(tensor::CollapseShapeOp op, Rows rows) {
-  ReassociationIndices group = op.getReassociationIndices()[rows.axis];
-  if (group.size() == 1)
-    return want(op.getSrcMutable(), {group[0], rows.merged});
-  return rows.merged && group.size() == 2 &&
-         isSize(op.getSrc(), group[0], batch) &&
-         isSize(op.getSrc(), group[1], names.seq) &&
-         want(op.getSrcMutable(), {group[1], /*merged=*/false});
+  SmallVector<int64_t> dims =
+      dropUnits(op.getSrcType(), op.getReassociationIndices()[rows.axis]);
+  if (dims.size() == 1)
+    return want(op.getSrcMutable(), {dims[0], rows.merged});
+  return rows.merged && dims.size() == 2 &&
+         isSize(op.getSrc(), dims[0], batch) &&
+         isSize(op.getSrc(), dims[1], names.seq) &&
+         want(op.getSrcMutable(), {dims[1], /*merged=*/false});
 }
 
 /// A slice along other dimensions.
