@@ -25,6 +25,8 @@ Running
   --states          write the states (present_…) too
   --restore FILE    start from the states in this file, not from empty ones
   --snapshot FILE   write the states after the last run to this file
+  --logits WHICH    "last": compute the logits of each run's last position
+                    only, where the model can; "all" (default): of every one
   --threads N       threads to run on (default: one per CPU)
 
 Comparing
@@ -174,6 +176,12 @@ static void parseDim(const std::string &text, Options &options) {
       integerValue("--dim", text.substr(equals + 1), 0);
 }
 
+static bool isLast(const std::string &text) {
+  if (text != "last" && text != "all")
+    throw UsageError("--logits needs 'last' or 'all', not '" + text + "'");
+  return text == "last";
+}
+
 static void parseOther(Arguments &arguments, Options &options) {
   const std::string name = arguments.name;
   if (name == "--inputs")
@@ -190,6 +198,8 @@ static void parseOther(Arguments &arguments, Options &options) {
     options.rtol = tolerance(name, arguments.value());
   else if (name == "--atol")
     options.atol = tolerance(name, arguments.value());
+  else if (name == "--logits")
+    options.lastOnly = isLast(arguments.value());
   else if (name == "--dim")
     parseDim(arguments.value(), options);
   else if (name.size() > 1 && name[0] == '-')
