@@ -623,9 +623,14 @@ struct TrimOutputsPass : hybrid::impl::TrimOutputsPassBase<TrimOutputsPass> {
     if (!symbols)
       return;
     DictionaryAttr seq;
-    for (auto symbol : symbols.getAsRange<DictionaryAttr>())
-      if (symbol.getAs<StringAttr>("role") == "seq")
+    for (auto symbol : symbols.getAsRange<DictionaryAttr>()) {
+      auto role = symbol.getAs<StringAttr>("role");
+      if (role == "seq")
         seq = symbol;
+      // This pass has run before.
+      if (role == "from")
+        return;
+    }
     if (!seq)
       return;
     Names names{seq.getAs<StringAttr>("name"), makeName(symbols, "from")};
