@@ -45,6 +45,7 @@ void buildImportPipeline(OpPassManager &pm,
 
 void buildSchedulePipeline(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createLowerParallelPass());
+  pm.addPass(createTrimOutputsPass());
   pm.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addNestedPass<func::FuncOp>(createFuseElementwisePass());

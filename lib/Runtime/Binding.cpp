@@ -87,6 +87,7 @@ void Binding::bindRun(const SessionPosition &session,
   requireInputs();
   takeStates(session);
   bindSymbols(session);
+  bindFirstWanted(session.lastOnly);
   requireSymbols();
   checkLeast();
   computeShapes();
@@ -304,6 +305,15 @@ void Binding::bindSymbol(const SessionPosition &session, int symbol,
                  std::to_string(value) + ", the model was compiled for up to " +
                  std::to_string(info.capacity));
   symbols[symbol] = value;
+}
+
+/// Before the end of the call's positions, or 0 where there are none.
+void Binding::bindFirstWanted(bool lastOnly) {
+  if (manifest.fromSymbol < 0)
+    return;
+  const int64_t seq = symbols[size_t(manifest.seqSymbol)];
+  symbols[size_t(manifest.fromSymbol)] =
+      lastOnly ? std::max<int64_t>(seq - 1, 0) : 0;
 }
 
 void Binding::requireSymbols() const {

@@ -19,6 +19,8 @@ struct SessionPosition {
   int64_t position;    ///< tokens of each sequence, at most
   bool uneven = false; ///< some sequences have fewer tokens
   bool some = false;   ///< the call names its sequences
+  /// Only the outputs of the last position are wanted.
+  bool lastOnly = false;
 };
 
 class Binding {
@@ -39,6 +41,11 @@ public:
   const HybridTensor *input(size_t index) const { return inputs[index]; }
   const HybridTensor *state(size_t index) const { return states[index]; }
   const int64_t *symbolValues() const { return symbols.data(); }
+  /// The first of the call's positions whose outputs are wanted, where the
+  /// model can leave out those before it; else 0.
+  int64_t firstWanted() const {
+    return manifest.fromSymbol < 0 ? 0 : symbols[size_t(manifest.fromSymbol)];
+  }
   const int64_t *inputDims(size_t index) const {
     return shapes.data() + inputOffsets[index];
   }
@@ -67,6 +74,7 @@ private:
   void takeLength(const SessionPosition &session, int64_t length,
                   size_t lengthFrom);
   void bindSymbols(const SessionPosition &session);
+  void bindFirstWanted(bool lastOnly);
   void bindSymbol(const SessionPosition &session, int symbol, int64_t value,
                   const std::string &input);
   void requireSymbols() const;

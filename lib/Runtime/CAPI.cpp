@@ -204,6 +204,16 @@ HybridStatus hybrid_module_shapes(const HybridModule *module,
                                std::to_string(symbols[i]) +
                                ", the model was compiled for up to " +
                                std::to_string(manifest.symbols[i].capacity));
+    if (manifest.fromSymbol >= 0) {
+      const int64_t from = symbols[manifest.fromSymbol],
+                    seq = symbols[manifest.seqSymbol];
+      if (from > 0 && from >= seq)
+        throw RuntimeError(HYBRID_BAD_INPUT,
+                           manifest.symbols[manifest.fromSymbol].name + " = " +
+                               std::to_string(from) +
+                               " is not before the end of the " +
+                               std::to_string(seq) + " positions of the call");
+    }
     int index;
     const Module::EntryPoint *entry = loaded.entryFor(symbols, index);
     require(entry,
@@ -275,6 +285,13 @@ HybridStatus hybrid_session_crop(HybridSession *session, int64_t sequence,
   return guard([&] {
     require(session, "hybrid_session_crop: null argument");
     session->session->crop(sequence, position);
+  });
+}
+
+HybridStatus hybrid_session_last_only(HybridSession *session, int32_t enable) {
+  return guard([&] {
+    require(session, "hybrid_session_last_only: null argument");
+    session->session->lastOnly = enable != 0;
   });
 }
 

@@ -179,11 +179,19 @@ private:
       claimRole(symbol, node);
       manifest.symbols.push_back(symbol);
     }
+    if (manifest.fromSymbol < 0)
+      return;
+    if (manifest.seqSymbol < 0)
+      fail("there is a symbol of role 'from', but none of role 'seq'");
+    if (manifest.symbols[manifest.fromSymbol].capacity <
+        manifest.symbols[manifest.seqSymbol].capacity - 1)
+      fail("the symbol of role 'from' has a smaller capacity than the last "
+           "position of the symbol of role 'seq'");
   }
 
   void claimRole(const Symbol &symbol, const Node &node) {
     int *slots[] = {&manifest.batchSymbol, &manifest.seqSymbol,
-                    &manifest.pastSymbol};
+                    &manifest.pastSymbol, &manifest.fromSymbol};
     if (symbol.role == SymbolRole::Dim)
       return;
     int &slot = *slots[int(symbol.role)];
@@ -209,6 +217,10 @@ private:
     }
     dim.text = node.nonEmptyString();
     dim.symbol = symbolIndex(dim.text);
+    dim.isWanted = manifest.fromSymbol >= 0 &&
+                   dim.text == manifest.symbols[manifest.seqSymbol].name +
+                                   " - " +
+                                   manifest.symbols[manifest.fromSymbol].name;
     return dim;
   }
 
@@ -224,6 +236,12 @@ private:
       value.dims.push_back(dimension(dim));
     if (!isInput)
       return value;
+    for (const Dim &dim : value.dims)
+      if (dim.isWanted ||
+          (dim.symbol >= 0 && dim.symbol == manifest.fromSymbol))
+        fail("'" + node.path +
+             ".dims' depends on the symbol of role 'from', which no input "
+             "binds");
     if (node.has("role"))
       value.role = enumValue(node["role"], InputRole::Data, &inputRoleName);
     if (value.role == InputRole::PositionIds && !isInteger(value.dtype))
@@ -440,7 +458,7 @@ const char *hybrid::inputRoleName(InputRole role) {
 }
 
 const char *hybrid::symbolRoleName(SymbolRole role) {
-  static const char *const names[] = {"batch", "seq", "past", "dim"};
+  static const char *const names[] = {"batch", "seq", "past", "from", "dim"};
   return names[int(role)];
 }
 

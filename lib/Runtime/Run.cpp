@@ -106,7 +106,7 @@ void Session::runRows(const HybridTensor *inputs, size_t numInputs,
 SessionPosition Session::positionOfRows(bool some) const {
   if (!some)
     return positionOfAll();
-  SessionPosition at{int64_t(rows.size()), 0, false, true};
+  SessionPosition at{int64_t(rows.size()), 0, false, /*some=*/true, lastOnly};
   for (int64_t row : rows)
     at.position = std::max(at.position, position(row));
   for (int64_t row : rows)
@@ -172,7 +172,8 @@ void Session::cut(Piece &piece, int64_t start, int64_t tokens) {
                                    manifest.symbols.size());
   const std::pair<int, int64_t> changed[] = {{manifest.batchSymbol, piece.rows},
                                              {manifest.seqSymbol, tokens},
-                                             {manifest.pastSymbol, start}};
+                                             {manifest.pastSymbol, start},
+                                             {manifest.fromSymbol, 0}};
   for (const auto &[symbol, value] : changed)
     if (symbol >= 0)
       symbols[size_t(symbol)] = value;
@@ -190,7 +191,7 @@ void Session::cut(Piece &piece, int64_t start, int64_t tokens) {
       cutInput(piece, i, dims);
     dims += manifest.inputs[i].dims.size();
   }
-  piece.binding.bindRun({piece.rows, start, false, /*some=*/true},
+  piece.binding.bindRun({piece.rows, start, false, /*some=*/true, lastOnly},
                         piece.inputs.data(), piece.inputs.size());
 }
 
@@ -261,8 +262,9 @@ void Session::joinShapes(const Pieces &pieces) {
     for (size_t axis = 0; axis < output.dims.size(); ++axis, ++to) {
       *to = whole.binding.outputDims(i)[axis];
       const int symbol = output.dims[axis].symbol;
-      const bool isJoined = symbol >= 0 && (symbol == manifest.batchSymbol ||
-                                            symbol == manifest.seqSymbol);
+      const bool isJoined = output.dims[axis].isWanted ||
+                            (symbol >= 0 && (symbol == manifest.batchSymbol ||
+                                             symbol == manifest.seqSymbol));
       if (isJoined || pieces.empty())
         continue;
       *to = pieces.back()->binding.outputDims(i)[axis];
@@ -277,7 +279,8 @@ void Session::joinShapes(const Pieces &pieces) {
   }
 }
 
-/// Puts a piece's outputs where they belong in the run's.
+/// Puts a piece's outputs where they belong in the run's. Where the run wants
+/// the last position only, pieces before the last one have nothing for it.
 void Session::joinOutputs(const Piece &piece) {
   for (size_t i = 0; i < manifest.outputs.size(); ++i) {
     const Value &output = manifest.outputs[i];
@@ -289,8 +292,13 @@ void Session::joinOutputs(const Piece &piece) {
         at[axis] = piece.row;
       else if (symbol >= 0 && symbol == manifest.seqSymbol)
         at[axis] = piece.token;
+      else if (output.dims[axis].isWanted)
+        at[axis] = piece.token + piece.binding.firstWanted() -
+                   whole.binding.firstWanted();
     }
-    if (piece.binding.outputBytes(i))
+    const bool isWanted =
+        std::all_of(at, at + HYBRID_MAX_RANK, [](int64_t i) { return i >= 0; });
+    if (isWanted && piece.binding.outputBytes(i))
       copyBlock(static_cast<char *>(outputPointers[i]), outputDims(i), at,
                 static_cast<const char *>(piecePointers[i]), dims, zero, dims,
                 output.dims.size(), hybrid_dtype_size(output.dtype));

@@ -78,7 +78,7 @@ bool Session::isUneven() const {
 }
 
 SessionPosition Session::positionOfAll() const {
-  return {boundBatch, position(), isUneven()};
+  return {boundBatch, position(), isUneven(), /*some=*/false, lastOnly};
 }
 
 void Session::requireSequence(int64_t sequence) const {
@@ -115,6 +115,7 @@ std::unique_ptr<Session> Session::fork() const {
   std::unique_ptr<Session> copy(new Session(owner, options));
   copy->boundBatch = boundBatch;
   copy->every = every;
+  copy->lastOnly = lastOnly;
   copy->sequences.resize(sequences.size());
   copy->reserveStates(boundBatch);
   for (size_t i = 0; i < sequences.size(); ++i)

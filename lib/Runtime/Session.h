@@ -51,6 +51,8 @@ public:
   const char *entry() const;
 
   CPUDevice device;
+  /// Runs want the outputs of their last position only.
+  bool lastOnly = false;
 
 private:
   /// Memory that grows and is never given back.

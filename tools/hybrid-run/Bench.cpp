@@ -89,6 +89,8 @@ private:
       return seq;
     if (role == "past")
       return position;
+    if (role == "from")
+      return 0; // inputs do not depend on it
     const auto given = options.dims.find(symbol.name);
     return given == options.dims.end() ? 1 : given->second;
   }
@@ -126,6 +128,7 @@ public:
                                            : HYBRID_OPEN_DEFAULT);
     loadTime = milliseconds() - begin;
     session = createSession(module.get(), options.threads, 0);
+    check(hybrid_session_last_only(session.get(), options.lastOnly));
     states = statesOf(module.get());
   }
 
@@ -318,6 +321,7 @@ private:
     return {{"model", options.model},
             {"threads", hybrid_session_threads(session.get())},
             {"repeat", options.repeat},
+            {"logits", options.lastOnly ? "last" : "all"},
             {"load_milliseconds", loadTime},
             {"empty_launch_microseconds", emptyLaunch * 1e-3},
             {"weights_bytes", hybrid_module_weights_bytes(module.get())},

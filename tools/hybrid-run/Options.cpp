@@ -56,6 +56,8 @@ Running
   --states          write the states (present_…) too
   --restore FILE    start from the states in this file, not from empty ones
   --snapshot FILE   write the states after the last run to this file
+  --logits WHICH    "last": compute the logits of each run's last position
+                    only, where the model can; "all" (default): of every one
   --threads N       threads to run on (default: one per CPU)
 
 Comparing
@@ -254,9 +256,17 @@ static bool parseText(Arguments &arguments, Options &options) {
   return true;
 }
 
+static bool isLast(const std::string &text) {
+  if (text != "last" && text != "all")
+    throw UsageError("--logits needs 'last' or 'all', not '" + text + "'");
+  return text == "last";
+}
+
 static void parseOther(Arguments &arguments, Options &options) {
   const std::string name = arguments.name;
-  if (name == "--dim")
+  if (name == "--logits")
+    options.lastOnly = isLast(arguments.value());
+  else if (name == "--dim")
     parseDim(arguments.value(), options);
   else if (name.size() > 1 && name[0] == '-')
     throw UsageError("unknown option " + name);

@@ -31,6 +31,7 @@ struct Options {
   std::string outputs;              ///< directory; empty: write nothing
   std::string restore, snapshot;    ///< files; empty: none
   bool states = false, inspect = false, bench = false, perKernel = false;
+  bool lastOnly = false; ///< logits of each run's last position only
   bool json = false, verifyHashes = false, help = false, version = false;
   double rtol = 1e-3, atol = 1e-4;
   int64_t threads = 0, batch = 0;

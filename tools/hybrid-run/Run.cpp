@@ -19,7 +19,9 @@ public:
                                              ? HYBRID_OPEN_VERIFY_WEIGHTS
                                              : HYBRID_OPEN_DEFAULT)),
         session(createSession(module.get(), options.threads, options.batch)),
-        outputs(outputsOf(module.get())), states(statesOf(module.get())) {}
+        outputs(outputsOf(module.get())), states(statesOf(module.get())) {
+    check(hybrid_session_last_only(session.get(), options.lastOnly));
+  }
 
   int runAll() {
     Json runs = Json::array();

@@ -27,7 +27,7 @@ public:
   HybridStatus status;
 };
 
-enum class SymbolRole { Batch, Seq, Past, Dim };
+enum class SymbolRole { Batch, Seq, Past, From, Dim };
 enum class InputRole { Tokens, PositionIds, AttentionMask, Data };
 enum class CacheKind { KV, KVWindow, Conv, Recurrent };
 
@@ -42,7 +42,10 @@ struct Symbol {
 struct Dim {
   int64_t value = -1; ///< >= 0 for a number
   int symbol = -1;    ///< >= 0 for a symbol: its index
-  std::string text;   ///< as in the manifest
+  /// The positions that the call wants: the symbol of role `seq` minus that of
+  /// role `from`.
+  bool isWanted = false;
+  std::string text; ///< as in the manifest
 };
 
 /// An input or output.
@@ -95,7 +98,7 @@ struct Manifest {
   uint64_t arenaBytes = 0, weightsBytes = 0;
   std::string codeHash, weightsHash;
   /// Indices into symbols; -1 if there is none of the role.
-  int batchSymbol = -1, seqSymbol = -1, pastSymbol = -1;
+  int batchSymbol = -1, seqSymbol = -1, pastSymbol = -1, fromSymbol = -1;
 
   /// -1 if there is none.
   int findInput(const char *name) const;
@@ -112,7 +115,7 @@ Manifest parseManifest(const std::string &text);
 const char *cacheKindName(CacheKind kind);
 /// "tokens", "position_ids", "attention_mask", "data".
 const char *inputRoleName(InputRole role);
-/// "batch", "seq", "past", "dim".
+/// "batch", "seq", "past", "from", "dim".
 const char *symbolRoleName(SymbolRole role);
 /// False if there is no such dtype.
 bool dtypeFromName(const std::string &name, HybridDtype &dtype);

@@ -158,7 +158,7 @@ typedef struct HybridStateInfo {
 /// A symbolic dimension of the model.
 typedef struct HybridSymbolInfo {
   const char *name;
-  const char *role; ///< "batch", "seq", "past" or "dim"
+  const char *role; ///< "batch", "seq", "past", "from" or "dim"
   int64_t capacity; ///< the largest value that is served
 } HybridSymbolInfo;
 
@@ -263,6 +263,14 @@ HYBRID_API HybridStatus hybrid_session_crop(HybridSession *session,
 /// that have "kv" states only keep none.
 HYBRID_API HybridStatus hybrid_session_checkpoint_every(HybridSession *session,
                                                         int64_t tokens);
+
+/// With `enable` not 0, runs from now on want the outputs of their last
+/// position only. That saves work where an output has the dimension `seq -
+/// from` (the model has a symbol of role "from"): it then comes with 1
+/// position. Other outputs come whole, so read the last row of what comes.
+/// States are the same.
+HYBRID_API HybridStatus hybrid_session_last_only(HybridSession *session,
+                                                 int32_t enable);
 
 /// Writes batch, positions, states and what is known of the tokens to a file,
 /// which is replaced if it exists; whatever happens, the old or the new file is

@@ -15,8 +15,7 @@ namespace hybrid {
 #define GEN_PASS_REGISTRATION
 #include "hybrid/Schedule/Passes.h.inc"
 
-/// Marks entry functions, kernels and kernel parameters (unit attributes).
-inline constexpr llvm::StringLiteral kEntryAttr = "hybrid.entry";
+/// Marks kernels (a unit attribute).
 inline constexpr llvm::StringLiteral kKernelAttr = "hybrid.kernel";
 /// On a kernel's parameter: every element is written and none is read.
 inline constexpr llvm::StringLiteral kWriteOnlyAttr = "hybrid.writeonly";

@@ -436,6 +436,14 @@ TEST(Manifest, EveryFieldIsChecked) {
   EXPECT_REFUSED(json["symbols"][1]["role"] = "batch", "two symbols of role");
   EXPECT_REFUSED(json["symbols"][1]["name"] = "batch", "two symbols");
   EXPECT_REFUSED(json["symbols"][1]["capacity"] = UINT64_MAX, "capacity");
+  EXPECT_REFUSED(json["symbols"][1]["role"] = "dim";
+                 json["symbols"][3]["role"] = "from", "none of role 'seq'");
+  EXPECT_REFUSED(json["symbols"][3]["role"] = "from", "smaller capacity");
+  EXPECT_REFUSED(json["symbols"][3]["role"] = "from";
+                 json["symbols"][3]["capacity"] = 7, "no input binds");
+  EXPECT_REFUSED(json["symbols"][3]["role"] = "from";
+                 json["symbols"][3]["capacity"] = 7;
+                 json["inputs"][3]["dims"][0] = "seq - n", "no input binds");
   EXPECT_REFUSED(json["states"][0]["kind"] = "cache", "'cache'");
   EXPECT_REFUSED(json["states"][0].erase("length_axis"), "length_axis");
   EXPECT_REFUSED(json["states"][0]["length_axis"] = 4, "length_axis");

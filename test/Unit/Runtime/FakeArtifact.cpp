@@ -181,6 +181,15 @@ Json test::greedyModel() {
   return json;
 }
 
+Json test::trimmedModel() {
+  Json json = greedyModel();
+  json["symbols"].push_back(symbol("from", "from", 8));
+  json["outputs"][0]["dims"][1] = "seq - from";
+  json["entries"][0]["function"] = "fake_trimmed";
+  json["entries"][0]["shapes"] = "fake_trimmed_shapes";
+  return json;
+}
+
 std::vector<WeightChunk> test::fakeWeights() {
   const auto half = [](int first) {
     return [first](const ByteSink &sink) {

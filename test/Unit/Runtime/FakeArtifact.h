@@ -33,6 +33,8 @@ Json languageModel();
 Json statelessModel(const std::string &dtype);
 Json widePositionsModel();
 Json greedyModel();
+/// The same with logits [batch, seq - from, 7].
+Json trimmedModel();
 
 /// 64 weights, i + 0.5 each.
 std::vector<WeightChunk> fakeWeights();

@@ -139,24 +139,39 @@ void fake_main_shapes(const int64_t *dims, int64_t *shapes) {
 
 // The model of docs/runtime-c-api.md: input_ids [batch, seq], past_sum [batch],
 // and logits [batch, seq, 7], which are highest at the sum of all ids so far.
-void fake_greedy(HybridContext *ctx, const HybridCall *call) {
-  (void)ctx;
+static void greedy(const HybridCall *call, int64_t from) {
   const int64_t *ids = (const int64_t *)call->inputs[0];
   float *sums = (float *)call->states[0], *logits = (float *)call->outputs[0];
   int64_t batch = call->dims[0], seq = call->dims[1];
   for (int64_t b = 0; b < batch; ++b)
     for (int64_t s = 0; s < seq; ++s) {
       sums[b] += (float)ids[b * seq + s];
-      for (int64_t v = 0; v < 7; ++v)
-        logits[(b * seq + s) * 7 + v] =
+      for (int64_t v = 0; s >= from && v < 7; ++v)
+        logits[(b * (seq - from) + s - from) * 7 + v] =
             (int64_t)sums[b] % 7 == v ? expf(sums[b]) : -1;
     }
+}
+
+void fake_greedy(HybridContext *ctx, const HybridCall *call) {
+  (void)ctx;
+  greedy(call, 0);
 }
 
 void fake_greedy_shapes(const int64_t *dims, int64_t *shapes) {
   shapes[0] = shapes[2] = dims[0];
   shapes[1] = shapes[3] = dims[1];
   shapes[4] = 7;
+}
+
+// The same with logits [batch, seq - from, 7].
+void fake_trimmed(HybridContext *ctx, const HybridCall *call) {
+  (void)ctx;
+  greedy(call, call->dims[2]);
+}
+
+void fake_trimmed_shapes(const int64_t *dims, int64_t *shapes) {
+  fake_greedy_shapes(dims, shapes);
+  shapes[3] -= dims[2];
 }
 
 // A state that cannot be seen in the outputs: position ids of rank 3.

@@ -21,7 +21,6 @@ inline constexpr unsigned kArenaParam = 0, kWeightsParam = 1,
                           kFirstBufferParam = 2;
 
 /// Module attributes that later stages and the manifest read.
-inline constexpr llvm::StringLiteral kSymbolsAttr = "hybrid.symbols";
 inline constexpr llvm::StringLiteral kWeightsAttr = "hybrid.weights";
 inline constexpr llvm::StringLiteral kArenaBytesAttr = "hybrid.arena_bytes";
 /// On entries after bufferisation: dictionaries of the former parameters and

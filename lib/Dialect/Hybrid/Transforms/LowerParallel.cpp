@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Sizes.h"
 #include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
 #include "hybrid/Dialect/Hybrid/Transforms/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -28,22 +29,10 @@ using namespace hybrid;
 // Sizes
 //===----------------------------------------------------------------------===//
 
-/// The size of dimension `dim` of `value`, from where the tensor was made.
+/// The size of dimension `dim` of `value`, if possible from where it was made.
 static OpFoldResult getSize(OpBuilder &b, Value value, int64_t dim) {
-  auto type = cast<RankedTensorType>(value.getType());
-  if (!type.isDynamicDim(dim))
-    return b.getIndexAttr(type.getDimSize(dim));
-  Operation *op = value.getDefiningOp();
-  if (auto empty = dyn_cast_or_null<tensor::EmptyOp>(op))
-    return empty.getMixedSizes()[dim];
-  if (auto cast = dyn_cast_or_null<tensor::CastOp>(op))
-    if (isa<RankedTensorType>(cast.getSource().getType()))
-      return getSize(b, cast.getSource(), dim);
-  if (auto expand = dyn_cast_or_null<tensor::ExpandShapeOp>(op))
-    return expand.getMixedOutputShape()[dim];
-  if (auto destination = dyn_cast_or_null<DestinationStyleOpInterface>(op))
-    return getSize(
-        b, destination.getTiedOpOperand(cast<OpResult>(value))->get(), dim);
+  if (std::optional<OpFoldResult> size = findSize(value, dim))
+    return *size;
   return tensor::getMixedSize(b, value.getLoc(), value, dim);
 }
 

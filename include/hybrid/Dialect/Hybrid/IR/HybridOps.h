@@ -59,6 +59,11 @@ struct Cost {
 
 namespace hybrid {
 
+/// Marks entry functions (a unit attribute).
+inline constexpr llvm::StringLiteral kEntryAttr = "hybrid.entry";
+/// On the module: its symbols, dictionaries {name, role, capacity}.
+inline constexpr llvm::StringLiteral kSymbolsAttr = "hybrid.symbols";
+
 /// Whether `op`, a computation or a launch, uses the old value of its
 /// destination `operand`: the states of scan and causal_conv, the cache of
 /// cache_append, and what a kernel does not declare `hybrid.writeonly`. False
