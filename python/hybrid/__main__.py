@@ -16,7 +16,7 @@ usage: python -m hybrid COMMAND …
   compile MODEL.onnx …      hybrid-compile: compile a model
   run MODEL.hyb …           hybrid-run: run it on .npz files, compare, measure
   inspect MODEL.hyb         hybrid-run --inspect: signature, states, bytes
-  serve MODEL.hyb …         hybrid-run --serve: an HTTP server
+  serve MODEL.hyb PORT …    hybrid-run --serve: an HTTP server
   generate MODEL.hyb …      go on from a prompt
   verify MODEL.onnx …       compare with onnxruntime
 
@@ -41,7 +41,10 @@ def _inspect(arguments: Sequence[str]) -> int:
 
 
 def _serve(arguments: Sequence[str]) -> int:
-    return _exec("hybrid-run", [*arguments, "--serve"])
+    if len(arguments) < 2 or arguments[0].startswith("-"):
+        print("usage: python -m hybrid serve MODEL.hyb PORT …", file=sys.stderr)
+        return 2
+    return _exec("hybrid-run", [arguments[0], "--serve", *arguments[1:]])
 
 
 def _dispatch(command: str, arguments: Sequence[str]) -> int:

@@ -78,7 +78,7 @@ class Sampler:
         self.random = np.random.default_rng(options.seed)
         self.seen = set(seen)
 
-    def next(self, logits: npt.NDArray[Any]) -> int:
+    def next(self, logits: npt.NDArray[np.floating[Any]]) -> int:
         """The next token from logits [vocabulary]; counts as seen from now on."""
         options = self.options
         scores = logits.astype(np.float64)
@@ -168,13 +168,14 @@ class Completion:
             stop_ids = GenerationConfig.of(module).resolve(tokenizer).eos
         self._stop_ids = frozenset(stop_ids)
         self._options = options
+        self._model = session.language_model
         self._sampler = Sampler(options, self.prompt_ids)
         self._stream = tokenizer.stream() if tokenizer else None
         self._stops = StopTexts(options.stop)
 
     def _step(self, logits: npt.NDArray[Any]) -> Token:
         """Takes the logits after the last token and chooses the next."""
-        token = self._sampler.next(logits)
+        token = self._sampler.next(self._model.scores(logits))
         self.ids.append(token)
         if token in self._stop_ids:
             return Token(token, self._end("eos"))

@@ -71,15 +71,20 @@ class LanguageModel:
         ]
         return min(lengths, default=UNLIMITED)
 
+    def scores(self, logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Logits as numbers to compute with."""
+        return _tensors.as_numbers(logits, self.logits.dtype).astype(np.float64)
+
     def check(
         self,
         sequences: Sequence[int],
         rows: list[npt.NDArray[Any]],
         positions: Sequence[int],
-        several_calls: bool,
+        others: bool,
     ) -> list[npt.NDArray[Any]]:
         """The tokens in the model's dtype. Raises what the runtime would say of
-        any piece of them, so that nothing runs if not all can."""
+        any piece of them, so that nothing runs if not all can. `others`: other
+        inputs are given, too, which cannot be cut in pieces."""
         if len(sequences) != len(rows):
             raise BadInput(
                 f"tokens of {len(rows)} sequences are given, expected "
@@ -95,7 +100,9 @@ class LanguageModel:
             raise BadInput("a sequence is given twice")
         rows = [self._check_ids(row) for row in rows]
         most = max(len(row) for row in rows)
-        if not several_calls and most > self.call_capacity:
+        if others and most != min(len(row) for row in rows):
+            raise BadInput("with other inputs, all sequences take as many tokens")
+        if others and most > self.call_capacity:
             raise OverCapacity(
                 f"a call takes {self.call_capacity} tokens at most, {most} are given; "
                 "only tokens without other inputs are run in pieces"

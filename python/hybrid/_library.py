@@ -103,7 +103,6 @@ _CHECKED: dict[str, list[Any]] = {
     "hybrid_session_restore": [_HANDLE, c.c_char_p],
     "hybrid_session_crop": [_HANDLE, c.c_int64, c.c_int64],
     "hybrid_session_checkpoint_every": [_HANDLE, c.c_int64],
-    "hybrid_session_last_only": [_HANDLE, c.c_int32],
     "hybrid_session_run": [_HANDLE, _TENSORS, c.c_size_t, _TENSORS, c.c_size_t],
     "hybrid_session_run_sequences": [
         _HANDLE,
@@ -114,7 +113,6 @@ _CHECKED: dict[str, list[Any]] = {
         _TENSORS,
         c.c_size_t,
     ],
-    "hybrid_session_output": [_HANDLE, c.c_size_t, _TENSORS],
     "hybrid_session_read_state": [_HANDLE, _TENSORS],
     "hybrid_session_write_states": [_HANDLE, _TENSORS, c.c_size_t],
 }
@@ -140,7 +138,6 @@ _PLAIN: dict[str, tuple[Any, list[Any]]] = {
     "hybrid_session_sequence_position": (c.c_int64, [_HANDLE, c.c_int64]),
     "hybrid_session_batch": (c.c_int64, [_HANDLE]),
     "hybrid_session_threads": (c.c_int32, [_HANDLE]),
-    "hybrid_session_entry": (c.c_char_p, [_HANDLE]),
 }
 
 
@@ -167,9 +164,6 @@ class Library:
         function.restype = result
         function.argtypes = arguments
         self._functions[name] = function
-
-    def has(self, name: str) -> bool:
-        return name in self._functions
 
     def call(self, name: str, *arguments: Any) -> None:
         """Calls a function that returns a status; raises what it says."""

@@ -133,8 +133,6 @@ class Session:
     def positions(self) -> tuple[int, ...]:
         """Tokens of each sequence."""
         with self._use() as handle:
-            if not library().has("hybrid_session_sequence_position"):
-                return (self.position,) * self.batch
             return tuple(
                 int(library().get("hybrid_session_sequence_position", handle, index))
                 for index in range(library().get("hybrid_session_batch", handle))
@@ -293,18 +291,16 @@ class Session:
         positions = self.positions if self.module.states else (0,) * len(rows)
         if sequences is None:
             sequences = range(len(positions))
-        rows = model.check(sequences, rows, positions, several_calls=not inputs)
+        rows = model.check(sequences, rows, positions, others=bool(inputs))
         everything = list(sequences) == list(range(len(positions)))
-        level = len(set(positions)) == 1
         results: dict[int, Array] = {}
         # Rows of equal length run together.
         for length in {len(row): None for row in rows}:
             group = [i for i, row in enumerate(rows) if len(row) == length]
-            plain = everything and level and len(group) == len(rows)
-            if plain or not self.module.states:
+            chosen: Optional[list[int]] = [sequences[i] for i in group]
+            # All of them; and a model without states has no sequences.
+            if everything and (len(group) == len(rows) or not self.module.states):
                 chosen = None
-            else:
-                chosen = [sequences[i] for i in group]
             block = np.stack([rows[i] for i in group])
             logits = self._feed_block(handle, chosen, block, inputs)
             if len(group) == len(rows):
@@ -324,14 +320,12 @@ class Session:
         model = self.language_model
         size = model.call_capacity
         # In the runtime's memory: only the last of many positions is copied.
-        wanted = _Wanted(self.module, [model.logits.name], {})
         for begin in range(0, block.shape[1], size):
             piece = block[:, begin : begin + size]
             given = self._inputs({model.tokens.name: piece, **inputs})
-            self._call(handle, sequences, given, wanted)
-            last = _last_row(wanted.tensors[0])
             wanted = _Wanted(self.module, [model.logits.name], {})
-        return last
+            self._call(handle, sequences, given, wanted)
+        return _last_row(wanted.tensors[0])
 
     def generate(
         self, prompt: Prompt = (), *, sequence: int = 0, **options: Any

@@ -72,6 +72,13 @@ def dtype_code(dtype: np.dtype[Any], wanted: int) -> int:
     return NAMES.index(dtype.name) if dtype.name in NAMES else -1
 
 
+def as_numbers(array: Array, dtype: str) -> Array:
+    """The values of an array of the model's dtype, where bfloat16 may be bits."""
+    if dtype != "bfloat16" or array.dtype != np.uint16:
+        return array
+    return (array.astype(np.uint32) << 16).view(np.float32)
+
+
 def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
     """An array of memory of its own, at a multiple of 64 bytes."""
     size = math.prod(shape) * dtype.itemsize

@@ -17,7 +17,8 @@ may follow after --.
 
 Values are equal if |got - want| <= atol + rtol * |want|. The tolerances are
 1e-3 and 1e-4 for float32, 1e-2 and 1e-2 for float16, 4e-2 and 4e-2 for
-bfloat16, 1e-6 and 1e-8 for float64; integers must be equal.
+bfloat16, 1e-6 and 1e-8 for float64, of the coarsest among the model's outputs
+and states; integers must be equal.
 
 Exit codes: 0 equal, 1 different, 2 the comparison could not be made.
 """
@@ -57,8 +58,8 @@ def parser() -> argparse.ArgumentParser:
         help="size of another symbolic dimension (default: as many as tokens)",
     )
     add("--seed", type=int, default=0, help="of the inputs (default 0)")
-    add("--rtol", type=float, help="instead of the dtype's")
-    add("--atol", type=float, help="instead of the dtype's")
+    add("--rtol", type=float, help="relative tolerance instead of these")
+    add("--atol", type=float, help="absolute tolerance instead of these")
     add("--threads", type=int, default=0, help="default: one per CPU")
     add("--json", action="store_true", help="print one JSON document instead of text")
     return parser

@@ -44,7 +44,9 @@ class InputMaker:
             symbols[symbol.name] = min(symbols[symbol.name], symbol.capacity)
         shapes, _ = self.module.shapes(symbols)
         inputs = {v.name: self._make(v, shapes[v.name]) for v in self.module.inputs}
-        self.position += length
+        tokens = [shapes[v.name] for v in self.module.inputs if v.role == "tokens"]
+        # Some models take a fixed number.
+        self.position += tokens[0][-1] if tokens and tokens[0] else length
         return inputs
 
     def _size(self, name: str, role: str, length: int) -> int:

@@ -31,7 +31,8 @@ class Settings:
     #: Sizes of other symbolic dimensions; by default as many as tokens.
     dims: Mapping[str, int] = field(default_factory=dict)
     seed: int = 0
-    #: Tolerances of all floating-point dtypes; None: those of the dtype.
+    #: Tolerances of floating-point values; None: those of the coarsest dtype
+    #: among the model's outputs and states.
     rtol: Optional[float] = None
     atol: Optional[float] = None
     threads: int = 0
@@ -166,6 +167,8 @@ class _Verifier:
         self.options, self.compiler = options, compiler
         self.settings = settings
         self.module = load(artifact) if artifact else self._compile(model)
+        module = self.module
+        self.dtypes = {v.dtype for v in module.outputs} | {s.dtype for s in module.states}
         self.calls = self._make_calls()
 
     def _compile(self, model: Path) -> Module:
@@ -202,7 +205,8 @@ class _Verifier:
         self, name: str, got: Array, want: Array, scaled: bool = False
     ) -> Difference:
         settings = self.settings
-        tolerance = tolerance_of(want.dtype.name, settings.rtol, settings.atol)
+        dtypes = {want.dtype.name, *self.dtypes}
+        tolerance = tolerance_of(dtypes, settings.rtol, settings.atol)
         return compare(name, got, want, tolerance, scaled)
 
     def outputs(self) -> Report:
