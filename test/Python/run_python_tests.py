@@ -44,6 +44,9 @@ def call_inside(args):
 
 
 def run_tests(args):
+    # Threads of a session wait for each other busily, which takes long where
+    # other programs run, too. So sessions have one thread by default.
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     loader = unittest.TestLoader()
     if args.filter:
         loader.testNamePatterns = [f"*{args.filter}*"]

@@ -17,11 +17,17 @@ from ._inputs import Array, InputMaker
 Calls = Sequence[Mapping[str, Array]]
 
 
+_MISSING = (
+    "verify needs the package {}, which is not installed; it needs onnx and "
+    "onnxruntime: pip install onnx onnxruntime"
+)
+
+
 def import_onnx() -> Any:
     try:
         import onnx
     except ImportError:
-        raise NotFound("verify needs the package onnx: pip install onnx") from None
+        raise NotFound(_MISSING.format("onnx")) from None
     return onnx
 
 
@@ -31,9 +37,7 @@ def import_onnxruntime() -> Any:
     try:
         import onnxruntime
     except ImportError:
-        raise NotFound(
-            "verify needs the package onnxruntime: pip install onnxruntime"
-        ) from None
+        raise NotFound(_MISSING.format("onnxruntime")) from None
     return onnxruntime
 
 
