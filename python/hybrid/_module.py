@@ -96,8 +96,10 @@ def _symbol(info: _library.SymbolInfo) -> Symbol:
     return Symbol(info.name.decode(), info.role.decode(), info.capacity)
 
 
-def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
+def _remove(path: Path, owner: int) -> None:
+    # A process that was forked off ends, too, but the file is not its own.
+    if os.getpid() == owner:
+        path.unlink(missing_ok=True)
 
 
 class Module:
@@ -130,7 +132,7 @@ class Module:
         self._handle: Optional[c.c_void_p] = handle
         self._close = weakref.finalize(self, api.get, "hybrid_module_close", handle)
         if temporary:
-            weakref.finalize(self, _remove, self.path)
+            weakref.finalize(self, _remove, self.path, os.getpid())
         values, symbols = _library.ValueInfo, _library.SymbolInfo
         self.inputs = tuple(_value(i) for i in self._infos("input", values))
         self.outputs = tuple(_value(i) for i in self._infos("output", values))

@@ -89,19 +89,19 @@ def empty(shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
 
 def from_dlpack(value: SupportsDLPack, name: str) -> Array:
     """A view of another library's array."""
-    device = value.__dlpack_device__()[0]
-    if device != _CPU:
-        raise BadInput(
-            f"input '{name}' is on a device of DLPack's type {int(device)}; "
-            "only memory of the CPU (type 1) is taken: copy it there first"
-        )
     try:
-        return np.from_dlpack(value)
+        device = int(value.__dlpack_device__()[0])
+        if device == _CPU:
+            return np.from_dlpack(value)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
         raise BadInput(
             f"input '{name}' cannot be read through DLPack: {error} (bfloat16 "
             "can be given as the uint16 of its bits)"
         ) from None
+    raise BadInput(
+        f"input '{name}' is on a device of DLPack's type {device}; only memory of "
+        "the CPU (type 1) is taken: copy it there first"
+    )
 
 
 def _from_python(value: Any, name: str, dtype: np.dtype[Any]) -> Array:
