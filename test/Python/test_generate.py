@@ -208,6 +208,7 @@ class Tokenizers(unittest.TestCase):
         trainer = trainers.BpeTrainer(
             vocab_size=300,
             special_tokens=["<|end|>"],
+            show_progress=False,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         )
         inner.train_from_iterator(["the cat and the hat"] * 5, trainer)

@@ -1,6 +1,8 @@
 """Compares compiled models with onnxruntime on the same inputs.
 
-    report = hybrid.verify.verify("model.onnx", layers=True)
+    from hybrid.verify import verify
+
+    report = verify("model.onnx", layers=True)
     print(report.text())
 
 Needs the packages onnx and onnxruntime (the extra `verify`).

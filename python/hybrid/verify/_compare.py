@@ -21,12 +21,13 @@ class Tolerance:
     atol: float
 
 
-#: By dtype; integers and booleans must always be equal.
+#: By dtype: how far outputs of whole models are from those of float64 (the
+#: cases of test/Models), because roundings add up over layers. Integers and booleans must always be equal.
 TOLERANCES = {
     "float64": Tolerance(1e-6, 1e-8),
     "float32": Tolerance(1e-3, 1e-4),
-    "float16": Tolerance(1e-2, 1e-2),
-    "bfloat16": Tolerance(4e-2, 4e-2),
+    "float16": Tolerance(2e-2, 4e-2),
+    "bfloat16": Tolerance(5e-2, 3e-1),
 }
 EXACT = Tolerance(0.0, 0.0)
 

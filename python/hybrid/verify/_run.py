@@ -189,7 +189,7 @@ class _Verifier:
         return [maker.call(length) for length in lengths]
 
     def _results(
-        self, model: Path, module: Module, reference: Path, names: list[str], last: int
+        self, module: Module, reference: Path, names: list[str], last: int
     ) -> Iterator[tuple[dict[str, Array], dict[str, Array]]]:
         """Both sides' values in the calls up to number `last`."""
         settings = self.settings
@@ -212,9 +212,8 @@ class _Verifier:
     def outputs(self) -> Report:
         names = [value.name for value in self.module.outputs]
         names += [state.present for state in self.module.states if state.present]
-        results = self._results(
-            self.model, self.module, self.reference, names, len(self.calls)
-        )
+        last = len(self.calls) - 1
+        results = self._results(self.module, self.reference, names, last)
         calls = [
             [self._compare(name, got[name], want[name]) for name in names]
             for got, want in results
@@ -257,7 +256,7 @@ class _Verifier:
         names = [tensor.name for tensor in tensors]
         with ours.exposing(names) as model, theirs.exposing(names) as reference:
             module = self._compile(model)
-            for got, want in self._results(model, module, reference, names, call):
+            for got, want in self._results(module, reference, names, call):
                 pass  # the last call counts
         return [
             Place(
