@@ -65,7 +65,12 @@ class Compile(unittest.TestCase):
         tool = home / "bin/hybrid-compile"
         tool.write_text(f"#!/bin/sh\necho $$ > {home}/id\nexec sleep 60\n")
         tool.chmod(0o755)
-        script = "import hybrid; hybrid.compile('x.onnx')"
+        # Programs that run in the background inherit that interrupts are ignored.
+        script = (
+            "import hybrid, signal\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "hybrid.compile('x.onnx')"
+        )
         process = subprocess.Popen(
             [sys.executable, "-c", script],
             env={**os.environ, "HYBRID_HOME": str(home), "TMPDIR": str(home)},
