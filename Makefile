@@ -3,6 +3,7 @@
 #   make deps            install the Debian packages that are missing
 #   make build           tools in build/bin
 #   make demo            compile a hybrid language model, run it, time it
+#   make wheel           the Python package, with the tools, in build/wheel
 #   make check           build everything and run every test
 #   make check-sanitize  unit tests of runtime, generation, importer under sanitizers
 #   make bench           time against onnxruntime on the same ONNX file
@@ -18,7 +19,7 @@ PACKAGES := build-essential cmake ninja-build ccache \
   libprotobuf-dev protobuf-compiler libgtest-dev zlib1g-dev \
   nlohmann-json3-dev libpthreadpool-dev libxxhash-dev python3 python3-venv
 
-.PHONY: all deps configure build tests demo check check-sanitize bench clean
+.PHONY: all deps configure build tests demo wheel check check-sanitize bench clean
 all: build
 
 deps:
@@ -49,6 +50,9 @@ tests: configure
 
 demo: deps build
 	@utils/demo.sh $(BUILD)
+
+wheel: deps build
+	@$(PYTHON) utils/build_wheel.py $(BUILD)
 
 check: deps tests
 	@$(PYTHON) test/check.py $(BUILD) --jobs $(JOBS)

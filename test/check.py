@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the suites on a finished build, one after another, and sums them up.
 
-check.py BUILD [--jobs N] [--suites lint,lit,unit,models,conformance]
+check.py BUILD [--jobs N] [--suites lint,lit,unit,models,conformance,python]
 
 A suite that stops without saying how many tests passed counts as one failure.
 The last line is "N passed, N failed"; the exit code is 0 if nothing failed.
@@ -118,12 +118,17 @@ def conformance(args):
     return run_script(command + ["--jobs", args.jobs])
 
 
+def python(args):
+    return run_script([sys.executable, TEST / "Python/run_python_tests.py", args.build])
+
+
 SUITES = {
     "lint": [("lint", lint)],
     "lit": [("lit", lit), ("lit, IR round trip", lit_roundtrip)],
     "unit": [("unit tests", unit)],
     "models": [("whole models", models)],
     "conformance": [("ONNX conformance", conformance)],
+    "python": [("Python package", python)],
 }
 
 

@@ -14,7 +14,7 @@ from lit.llvm.subst import ToolSubst
 config.name = "hybrid"
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test"]
-config.excludes = ["Conformance", "Inputs", "Models", "Unit"]
+config.excludes = ["Conformance", "Inputs", "Models", "Python", "Unit"]
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = config.hybrid_obj_root
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent.parent
 MOST_LINES = 1000
-ROOMS = ["bench", "dialects", "include", "lib", "test", "tools", "utils"]
+ROOMS = ["bench", "dialects", "include", "lib", "python", "test", "tools", "utils"]
 SUFFIXES = {".c", ".cpp", ".h", ".py", ".td"}
 
 

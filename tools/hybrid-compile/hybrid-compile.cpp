@@ -1,9 +1,10 @@
 //===- hybrid-compile.cpp - ONNX hybrid to artifact -----------------------===//
 
-#include "hybrid/Compiler/Compiler.h"
+#include "Verify.h"
 
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Path.h"
 
@@ -11,14 +12,17 @@ namespace cl = llvm::cl;
 
 namespace {
 
+enum class Peer { None, ONNXRuntime };
+
 /// The tool's options; in a struct, so that their registration is visible.
 struct Options {
   cl::OptionCategory category{"hybrid-compile options"};
   cl::opt<std::string> input{cl::Positional, cl::desc("<model.onnx>"),
                              cl::Required, cl::cat(category)};
   cl::opt<std::string> output{
-      "o", cl::desc("Output file (default: the model's name with .hyb; text "
-                    "goes to the standard output)"),
+      "o",
+      cl::desc("Output file (default: the model's name with .hyb; text "
+               "goes to the standard output)"),
       cl::value_desc("file"), cl::cat(category)};
   cl::opt<hybrid::Stage> emit{
       "emit", cl::desc("Stop after a level and print it:"),
@@ -44,8 +48,9 @@ struct Options {
       cl::desc("Keep every graph input and output as it is: one entry, main"),
       cl::cat(category)};
   cl::list<std::string> states{
-      "state", cl::desc("Bind these pairs to states instead of those found by "
-                        "name (may be repeated)"),
+      "state",
+      cl::desc("Bind these pairs to states instead of those found by "
+               "name (may be repeated)"),
       cl::value_desc("input:output"), cl::cat(category)};
   cl::opt<int64_t> maxBatch{"max-batch",
                             cl::desc("Most sequences of a call (default 8)"),
@@ -68,7 +73,32 @@ struct Options {
   cl::opt<bool> json{
       "json", cl::desc("Print the summary as JSON on the standard output"),
       cl::cat(category)};
+  cl::opt<Peer> verify{
+      "verify",
+      cl::desc("Then compare the artifact's outputs and states on seeded "
+               "inputs; with --json, the comparison is what is printed:"),
+      cl::values(clEnumValN(Peer::ONNXRuntime, "onnxruntime",
+                            "with onnxruntime's, by Python's package hybrid")),
+      cl::init(Peer::None), cl::cat(category)};
+  cl::opt<bool> layers{
+      "layers",
+      cl::desc("With --verify: look for the first value inside of the model "
+               "that differs"),
+      cl::cat(category)};
 };
+
+/// What is wrong with the combination of options, or "".
+std::string problemOf(const Options &options, const std::string &output) {
+  if (options.layers && options.verify == Peer::None)
+    return "--layers needs --verify=onnxruntime";
+  if (options.verify == Peer::None)
+    return {};
+  if (options.emit != hybrid::Stage::Bundle)
+    return "--verify runs the artifact, so it cannot be used with --emit";
+  if (output == "-")
+    return "--verify runs the artifact, which must go to a file";
+  return {};
+}
 
 } // namespace
 
@@ -79,7 +109,9 @@ int main(int argc, char **argv) {
   if (!cl::ParseCommandLineOptions(
           argc, argv,
           "Compiles a hybrid language model from ONNX to native code.\n\n"
-          "Exit codes: 0 done, 1 the model cannot be compiled, 2 usage.\n",
+          "Exit codes: 0 done, 1 the model cannot be compiled or --verify "
+          "finds "
+          "a difference,\n2 usage, or --verify cannot compare.\n",
           &llvm::errs()))
     return 2;
 
@@ -105,12 +137,31 @@ int main(int argc, char **argv) {
       output = path.str().str();
     }
   }
+  const std::string problem = problemOf(options, output);
+  if (!problem.empty()) {
+    llvm::errs() << "hybrid-compile: error: " << problem << "\n";
+    return 2;
+  }
   // Linking resets the options.
   const bool json = options.json, verbose = options.verbose;
-  const std::string input = options.input;
+  const bool verify = options.verify != Peer::None;
+  const Verification verification = {
+      options.input,
+      output,
+      compile,
+      options.layers,
+      json,
+      llvm::sys::fs::getMainExecutable(argv[0],
+                                       reinterpret_cast<void *>(main))};
   hybrid::CompileReport report;
-  if (!hybrid::compile(input, output, compile, llvm::errs(), report))
+  if (!hybrid::compile(verification.model, output, compile, llvm::errs(),
+                       report))
     return 1;
+  if (verify) {
+    if (verbose)
+      llvm::errs() << report.toText();
+    return verification.run();
+  }
   if (json)
     llvm::outs() << report.toJSON();
   else if (verbose)
