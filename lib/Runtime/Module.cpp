@@ -4,6 +4,7 @@
 #include "CPUFeatures.h"
 #include "Text.h"
 
+#include <atomic>
 #include <climits>
 #include <cstdlib>
 #include <dlfcn.h>
@@ -113,11 +114,22 @@ static void *symbolIn(void *library, const std::string &name,
                      "'" + path + "': the code has no function '" + name + "'");
 }
 
+/// A spelling of "nothing" in a path that no other call returns.
+static std::string uniqueDetour() {
+  static std::atomic<uint64_t> calls{0};
+  std::string detour;
+  for (uint64_t rest = ++calls; rest; rest >>= 1)
+    detour += rest & 1 ? "././" : ".//";
+  return detour;
+}
+
 /// A path under which dlopen finds the very file that was checked. By its name
-/// it could have been replaced since, and dlopen hands out the old code for the
-/// name of a file that is still loaded.
+/// it could have been replaced since, and dlopen hands out the old code for
+/// every name by which a file that is still loaded was ever opened; so no name
+/// is used twice, as descriptors are.
 static std::string pathToOpen(const ArtifactFile &file) {
-  const std::string descriptor = "/proc/self/fd/" + std::to_string(file.fd);
+  const std::string descriptor =
+      "/proc/self/fd/" + uniqueDetour() + std::to_string(file.fd);
   if (!access(descriptor.c_str(), R_OK))
     return descriptor;
   // Without /proc. dlopen searches the library path for names without a slash.

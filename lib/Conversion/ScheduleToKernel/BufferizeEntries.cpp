@@ -43,6 +43,17 @@ Value getRoot(Value value) {
   return value;
 }
 
+/// The tensor that was written last: behind views only.
+Value getWritten(Value value) {
+  while (Operation *def = value.getDefiningOp()) {
+    if (!isa<tensor::ExtractSliceOp, tensor::CastOp, tensor::ExpandShapeOp,
+             tensor::CollapseShapeOp>(def))
+      break;
+    value = def->getOperand(0);
+  }
+  return value;
+}
+
 /// One entry while it is rewritten.
 class EntryBufferizer {
 public:
@@ -60,6 +71,7 @@ private:
   FailureOr<Value> view(Location loc, Value bytes, int64_t offset,
                         ArrayAttr dims, Type elementType);
   Value toTensor(Location loc, Value memref, bool writable);
+  void separateResults(func::ReturnOp ret);
   DictionaryAttr describe(DictionaryAttr attrs, RankedTensorType type);
 
   func::FuncOp entry;
@@ -119,6 +131,32 @@ DictionaryAttr EntryBufferizer::describe(DictionaryAttr attrs,
   NamedAttrList list(attrs);
   list.set("hybrid.type", TypeAttr::get(type));
   return list.getDictionary(entry.getContext());
+}
+
+/// Outputs and new states that were written into copies of one tensor must not
+/// be placed by it: its buffer becomes that of one of them, which is then
+/// overwritten while the others may still lie there. The others are copied
+/// first.
+void EntryBufferizer::separateResults(func::ReturnOp ret) {
+  SmallVector<OpOperand *> results;
+  for (OpOperand &operand : ret->getOpOperands())
+    results.push_back(&operand);
+  entry.walk(
+      [&](WriteStateOp write) { results.push_back(&write.getValueMutable()); });
+  llvm::DenseMap<Value, Value> writtenOf;
+  builder.setInsertionPoint(ret);
+  for (OpOperand *result : results) {
+    Value value = result->get(), written = getWritten(value);
+    auto [it, isNew] = writtenOf.try_emplace(getRoot(value), written);
+    if (isNew || it->second == written ||
+        !it->first.getDefiningOp<tensor::EmptyOp>())
+      continue;
+    result->set(bufferization::AllocTensorOp::create(
+                    builder, value.getLoc(),
+                    cast<RankedTensorType>(value.getType()), ValueRange(),
+                    value)
+                    .getResult());
+  }
 }
 
 LogicalResult EntryBufferizer::wrap() {
@@ -186,6 +224,7 @@ LogicalResult EntryBufferizer::wrap() {
     outputViews.push_back(*memref);
   }
   auto ret = cast<func::ReturnOp>(body.getTerminator());
+  separateResults(ret);
   for (unsigned i = 0; i < numOutputs; ++i) {
     Value memref = outputViews[i], value = ret.getOperand(i);
     // A reshape in front of an output becomes one of the output.
@@ -231,9 +270,9 @@ LogicalResult EntryBufferizer::wrap() {
       }
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(&body);
-    auto result = view(
-        loc, stateBuffer[name.getAttr()], 0, builder.getArrayAttr(dims),
-        cast<RankedTensorType>(state.getType()).getElementType());
+    auto result =
+        view(loc, stateBuffer[name.getAttr()], 0, builder.getArrayAttr(dims),
+             cast<RankedTensorType>(state.getType()).getElementType());
     if (succeeded(result))
       memref = *result;
     return result;
@@ -261,8 +300,8 @@ LogicalResult EntryBufferizer::wrap() {
     builder.setInsertionPoint(read);
     Value value = tensor;
     if (value.getType() != read.getType())
-      value = tensor::CastOp::create(builder, read.getLoc(), read.getType(),
-                                     value);
+      value =
+          tensor::CastOp::create(builder, read.getLoc(), read.getType(), value);
     read.replaceAllUsesWith(value);
     read.erase();
   }
@@ -273,10 +312,10 @@ LogicalResult EntryBufferizer::wrap() {
     auto type = cast<RankedTensorType>(value.getType());
     for (auto &[state, tensor] : readTensor)
       if (tensor == root && state != write.getStateAttr().getAttr())
-        write->setOperand(0, bufferization::AllocTensorOp::create(
-                                 builder, write.getLoc(), type, ValueRange(),
-                                 value)
-                                 .getResult());
+        write->setOperand(
+            0, bufferization::AllocTensorOp::create(builder, write.getLoc(),
+                                                    type, ValueRange(), value)
+                   .getResult());
   }
   for (WriteStateOp write : writes) {
     auto memref = viewState(write.getStateAttr());
@@ -284,8 +323,7 @@ LogicalResult EntryBufferizer::wrap() {
       return failure();
     builder.setInsertionPoint(ret);
     auto type = cast<MemRefType>(memref->getType());
-    auto wanted =
-        RankedTensorType::get(type.getShape(), type.getElementType());
+    auto wanted = RankedTensorType::get(type.getShape(), type.getElementType());
     Value value = write.getValue();
     if (value.getType() != wanted)
       value = tensor::CastOp::create(builder, write.getLoc(), wanted, value);
@@ -299,16 +337,15 @@ LogicalResult EntryBufferizer::wrap() {
   // Weights.
   for (WeightOp weight : llvm::make_early_inc_range(body.getOps<WeightOp>())) {
     auto type = cast<RankedTensorType>(weight.getType());
-    auto key = builder.getArrayAttr({weight.getFileAttr(),
-                                     weight.getOffsetAttr(),
-                                     weight.getLengthAttr()});
+    auto key = builder.getArrayAttr(
+        {weight.getFileAttr(), weight.getOffsetAttr(), weight.getLengthAttr()});
     auto [it, isNew] = weightOffsets.insert({key, weightBytes});
     if (isNew)
       weightBytes = llvm::alignTo(weightBytes + weight.getLength(), 64);
     builder.setInsertionPoint(weight);
-    auto memref = view(weight.getLoc(), param(kWeightsParam), it->second,
-                       builder.getI64ArrayAttr(type.getShape()),
-                       type.getElementType());
+    auto memref =
+        view(weight.getLoc(), param(kWeightsParam), it->second,
+             builder.getI64ArrayAttr(type.getShape()), type.getElementType());
     if (failed(memref))
       return failure();
     weight.replaceAllUsesWith(
@@ -335,9 +372,9 @@ struct BufferizeEntries : impl::BufferizeEntriesPassBase<BufferizeEntries> {
     ModuleOp module = getOperation();
     int64_t weightBytes = 0;
     llvm::MapVector<Attribute, int64_t> weightOffsets;
-    auto entries =
-        llvm::make_filter_range(module.getOps<func::FuncOp>(),
-                                [](func::FuncOp f) { return f->hasAttr(kEntryAttr); });
+    auto entries = llvm::make_filter_range(
+        module.getOps<func::FuncOp>(),
+        [](func::FuncOp f) { return f->hasAttr(kEntryAttr); });
     for (func::FuncOp entry : llvm::to_vector(entries)) {
       EntryBufferizer bufferizer(entry, module, weightBytes, weightOffsets);
       if (failed(bufferizer.wrap()) || failed(bufferize(entry)))
@@ -376,7 +413,8 @@ LogicalResult BufferizeEntries::bufferize(func::FuncOp entry) {
   memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
   for (auto *dialect : entry.getContext()->getLoadedDialects())
     dialect->getCanonicalizationPatterns(patterns);
-  for (RegisteredOperationName op : entry.getContext()->getRegisteredOperations())
+  for (RegisteredOperationName op :
+       entry.getContext()->getRegisteredOperations())
     if (op.getDialectNamespace() == "memref" ||
         op.getDialectNamespace() == "affine" ||
         op.getDialectNamespace() == "arith")
