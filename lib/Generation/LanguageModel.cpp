@@ -145,6 +145,7 @@ TokenSession::TokenSession(const LanguageModel &model, HybridSession *session,
                            int64_t batch)
     : model(model), session(session), batch(batch),
       chunk(model.callCapacity()) {
+  check(hybrid_session_last_only(session, 1));
   if (model.hasStates())
     return;
   histories.resize(size_t(batch));

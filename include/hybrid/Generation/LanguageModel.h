@@ -56,7 +56,8 @@ class TokenSession {
 public:
   /// `session` is one of the model's module, made with `options.batch` =
   /// `batch`; it may hold restored states. Both must live longer. Nobody else
-  /// runs the session meanwhile.
+  /// runs the session meanwhile. Switches it to its last positions only
+  /// (hybrid_session_last_only). Throws GenerationError.
   TokenSession(const LanguageModel &model, HybridSession *session,
                int64_t batch);
 
