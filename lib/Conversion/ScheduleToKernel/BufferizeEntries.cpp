@@ -28,18 +28,33 @@ namespace hybrid {
 
 namespace {
 
+/// The tensor that `value` is a view of, or was written into; null if neither.
+Value getDestination(Value value) {
+  auto result = dyn_cast<OpResult>(value);
+  if (!result)
+    return {};
+  Operation *def = result.getOwner();
+  if (auto destinations = dyn_cast<DestinationStyleOpInterface>(def))
+    return destinations.getTiedOpOperand(result)->get();
+  if (isa<tensor::ExtractSliceOp, tensor::CastOp, tensor::ExpandShapeOp,
+          tensor::CollapseShapeOp>(def))
+    return def->getOperand(0);
+  return {};
+}
+
 /// The tensor in whose buffer `value` may lie: behind views and destinations.
 Value getRoot(Value value) {
-  while (auto result = dyn_cast<OpResult>(value)) {
-    Operation *def = result.getOwner();
-    if (auto destinations = dyn_cast<DestinationStyleOpInterface>(def))
-      value = destinations.getTiedOpOperand(result)->get();
-    else if (isa<tensor::ExtractSliceOp, tensor::CastOp, tensor::ExpandShapeOp,
-                 tensor::CollapseShapeOp>(def))
-      value = def->getOperand(0);
-    else
-      break;
-  }
+  while (Value destination = getDestination(value))
+    value = destination;
+  return value;
+}
+
+/// The tensor that was first written into that buffer.
+Value getFirstWritten(Value value) {
+  for (Value next = getDestination(value);
+       next && !next.getDefiningOp<tensor::EmptyOp>();
+       next = getDestination(value))
+    value = next;
   return value;
 }
 
@@ -147,9 +162,10 @@ void EntryBufferizer::separateResults(func::ReturnOp ret) {
   builder.setInsertionPoint(ret);
   for (OpOperand *result : results) {
     Value value = result->get(), written = getWritten(value);
-    auto [it, isNew] = writtenOf.try_emplace(getRoot(value), written);
-    if (isNew || it->second == written ||
-        !it->first.getDefiningOp<tensor::EmptyOp>())
+    if (!getRoot(value).getDefiningOp<tensor::EmptyOp>())
+      continue;
+    auto [it, isNew] = writtenOf.try_emplace(getFirstWritten(value), written);
+    if (isNew || it->second == written)
       continue;
     result->set(bufferization::AllocTensorOp::create(
                     builder, value.getLoc(),

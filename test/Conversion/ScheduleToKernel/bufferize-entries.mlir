@@ -30,6 +30,38 @@ module attributes {hybrid.symbols = [{name = "batch", role = "batch", capacity =
 
 // -----
 
+// Two results that are written into one filled tensor do not meet in the buffer
+// of the first.
+
+module attributes {hybrid.symbols = [{name = "batch", role = "batch", capacity = 8 : i64}]} {
+  func.func private @fill_0(%o: tensor<?x8xf32> {hybrid.writeonly}) -> tensor<?x8xf32> attributes {hybrid.kernel} {
+    return %o : tensor<?x8xf32>
+  }
+  // CHECK-LABEL: func.func @two_results(
+  // CHECK-SAME: %{{[^:]*}}: memref<?xi8>, %{{[^:]*}}: memref<?xi8>, %[[IN:[^:]*]]: memref<?xi8>, %[[OUT0:[^:]*]]: memref<?xi8>, %[[OUT1:[^:]*]]: memref<?xi8>)
+  // CHECK-DAG: %[[Y0:.*]] = memref.view %[[OUT0]]
+  // CHECK-DAG: %[[Y1:.*]] = memref.view %[[OUT1]]
+  // CHECK: hybrid.launch @fill_0 outs(%[[FILLED:[^ ]*]]
+  // The second result leaves the shared buffer before the first one comes there.
+  // CHECK: ins(%[[FILLED]] : {{.*}}) outs(%[[APART:[^ ]*]] : memref<?x8xf32>)
+  // CHECK: outs(%[[Y0]] : memref<?x8xf32>)
+  // CHECK: ins(%{{.*}}) outs(%[[Y1]] : memref<?x8xf32>)
+  // CHECK-NEXT: return
+  func.func @two_results(%x: tensor<?x8xf32> {hybrid.name = "x", hybrid.dims = ["batch", 8]})
+      -> (tensor<?x8xf32> {hybrid.name = "y", hybrid.dims = ["batch", 8]}, tensor<?x8xf32> {hybrid.name = "z", hybrid.dims = ["batch", 8]}) attributes {hybrid.entry} {
+    %n = hybrid.dim "batch"
+    %e = tensor.empty(%n) : tensor<?x8xf32>
+    %f = hybrid.launch @fill_0 outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+    %l = tensor.extract_slice %x[0, 0] [%n, 4] [1, 1] : tensor<?x8xf32> to tensor<?x4xf32>
+    %r = tensor.extract_slice %x[0, 4] [%n, 4] [1, 1] : tensor<?x8xf32> to tensor<?x4xf32>
+    %y = tensor.insert_slice %l into %f[0, 0] [%n, 4] [1, 1] : tensor<?x4xf32> into tensor<?x8xf32>
+    %z = tensor.insert_slice %r into %f[0, 0] [%n, 4] [1, 1] : tensor<?x4xf32> into tensor<?x8xf32>
+    return %y, %z : tensor<?x8xf32>, tensor<?x8xf32>
+  }
+}
+
+// -----
+
 // Intermediate values are allocated, one buffer per value; a reshape in front of
 // an output is one of the output.
 

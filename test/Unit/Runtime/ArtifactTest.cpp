@@ -176,6 +176,19 @@ TEST(Artifact, ReplacedFileIsLoadedAnew) {
   EXPECT_EQ(hybrid_module_num_inputs(second.get()), 4u);
 }
 
+/// The loader remembers every name by which a loaded file was opened, and
+/// descriptors are used again.
+TEST(Artifact, OpenedTwiceIsNotTakenForAnother) {
+  const std::string one = makeArtifact("one.hyb", statelessModel("int16"));
+  const std::string other = makeArtifact("other.hyb", greedyModel());
+  const ModulePtr first = test::open(one);
+  for (int times = 0; times < 3; ++times) {
+    EXPECT_EQ(openStatus(one), HYBRID_OK) << hybrid_last_error();
+    // The second file has other functions.
+    EXPECT_EQ(openStatus(other), HYBRID_OK) << hybrid_last_error();
+  }
+}
+
 TEST(Artifact, DescribesForeignTargets) {
   Json manifest = languageModel();
   manifest["target"]["triple"] = "riscv64-unknown-linux-gnu";
