@@ -16,7 +16,8 @@ TOOLS := hybrid-compile hybrid-run hybrid-opt
 PACKAGES := build-essential cmake ninja-build ccache \
   llvm-22-dev libmlir-22-dev mlir-22-tools llvm-22-tools liblld-22-dev \
   libprotobuf-dev protobuf-compiler libgtest-dev zlib1g-dev \
-  nlohmann-json3-dev libpthreadpool-dev libxxhash-dev python3 python3-venv
+  nlohmann-json3-dev libpthreadpool-dev libxxhash-dev libcpp-httplib-dev \
+  python3 python3-venv
 
 .PHONY: all deps configure build tests demo check check-sanitize bench clean
 all: build
