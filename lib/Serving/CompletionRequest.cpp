@@ -165,13 +165,9 @@ public:
     options.eos = served.eos;
     options.sampling = sampling();
     options.stop = stops();
-    options.maxTokens =
-        fields.integer("max_tokens", defaultTokens, 1, INT64_MAX);
-    if (options.maxTokens > served.maxTokens)
-      refuse("max_tokens", "'max_tokens' is " +
-                               std::to_string(options.maxTokens) +
-                               ", this server allows at most " +
-                               std::to_string(served.maxTokens));
+    options.maxTokens = fields.integer(
+        "max_tokens", std::min(defaultTokens, served.maxTokens), 1,
+        served.maxTokens);
     takePrompts(options);
     return std::move(result);
   }
