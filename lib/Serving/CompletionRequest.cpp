@@ -63,6 +63,29 @@ static Json parseDocument(const std::string &body) {
   return document;
 }
 
+/// What a body may hold.
+static const std::set<std::string> knownMembers = {"model",
+                                                   "prompt",
+                                                   "max_tokens",
+                                                   "temperature",
+                                                   "top_p",
+                                                   "top_k",
+                                                   "seed",
+                                                   "repetition_penalty",
+                                                   "stop",
+                                                   "stream",
+                                                   "stream_options",
+                                                   "echo",
+                                                   "return_token_ids",
+                                                   "n",
+                                                   "best_of",
+                                                   "logprobs",
+                                                   "suffix",
+                                                   "logit_bias",
+                                                   "presence_penalty",
+                                                   "frequency_penalty",
+                                                   "user"};
+
 namespace {
 
 /// The members of the body. A member that is null counts as left out.
@@ -117,28 +140,8 @@ public:
   }
 
   void refuseUnknown() const {
-    static const std::set<std::string> known = {"model",
-                                                "prompt",
-                                                "max_tokens",
-                                                "temperature",
-                                                "top_p",
-                                                "top_k",
-                                                "seed",
-                                                "repetition_penalty",
-                                                "stop",
-                                                "stream",
-                                                "stream_options",
-                                                "echo",
-                                                "n",
-                                                "best_of",
-                                                "logprobs",
-                                                "suffix",
-                                                "logit_bias",
-                                                "presence_penalty",
-                                                "user",
-                                                "frequency_penalty"};
     for (const auto &item : object.items())
-      if (!known.count(item.key()))
+      if (!knownMembers.count(item.key()))
         refuse(item.key().substr(0, 64),
                "this server does not know '" + item.key().substr(0, 64) + "'");
   }
@@ -161,13 +164,14 @@ public:
     refuseUnsupported();
     checkModel();
     takeStreaming();
+    result.returnIds = fields.flag("return_token_ids");
     CompletionOptions options;
     options.eos = served.eos;
     options.sampling = sampling();
     options.stop = stops();
-    options.maxTokens = fields.integer(
-        "max_tokens", std::min(defaultTokens, served.maxTokens), 1,
-        served.maxTokens);
+    options.maxTokens =
+        fields.integer("max_tokens", std::min(defaultTokens, served.maxTokens),
+                       1, served.maxTokens);
     takePrompts(options);
     return std::move(result);
   }
@@ -275,6 +279,8 @@ private:
     if (!prompt)
       refuse("prompt", "'prompt' is missing");
     const bool isEcho = fields.flag("echo");
+    if (isEcho && !served.tokenizer)
+      refuse("echo", "without a tokenizer there is no text to echo");
     const bool isList =
         prompt->is_array() && !prompt->empty() && !prompt->front().is_number();
     const Json list = isList ? *prompt : Json::array({*prompt});
@@ -297,7 +303,10 @@ private:
 
   std::vector<int64_t> idsOf(const Json &prompt) const {
     std::vector<int64_t> ids;
-    if (prompt.is_string()) {
+    if (prompt.is_string() && !served.tokenizer) {
+      refuse("prompt", "this model has no tokenizer that the server can use: "
+                       "give token ids, and 'return_token_ids': true");
+    } else if (prompt.is_string()) {
       ids = served.tokenizer->encode(prompt.get_ref<const std::string &>());
     } else if (prompt.is_array()) {
       for (const Json &id : prompt) {

@@ -33,7 +33,7 @@ public:
 struct ServedModel {
   std::string name;
   const LanguageModel *model = nullptr;
-  const Tokenizer *tokenizer = nullptr;
+  const Tokenizer *tokenizer = nullptr; ///< null: for token ids only
   std::vector<int64_t> eos;
   int64_t maxTokens = INT64_MAX; ///< that a request may ask for
   size_t maxPrompts = SIZE_MAX;  ///< in one request
@@ -43,7 +43,7 @@ struct CompletionRequest {
   std::vector<EngineRequest> choices; ///< one per prompt
   std::vector<std::string> echoes;    ///< the prompts' texts, if wanted
   int64_t promptTokens = 0;           ///< of all choices
-  bool stream = false, includeUsage = false;
+  bool stream = false, includeUsage = false, returnIds = false;
 
   /// Throws ApiError.
   static CompletionRequest parse(const std::string &body,

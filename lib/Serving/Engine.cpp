@@ -65,7 +65,10 @@ void Engine::fixOptions() {
     options.piece = INT64_MAX;
 }
 
-void Engine::checkPrompt(const std::vector<int64_t> &prompt) const {
+void Engine::checkRequest(const EngineRequest &request) const {
+  const std::vector<int64_t> &prompt = request.prompt;
+  if (request.options.maxTokens < 1)
+    throw GenerationError("at least one token must be generated");
   if (prompt.empty())
     throw GenerationError("the prompt is empty");
   if (int64_t(prompt.size()) > model.contextCapacity())
@@ -100,7 +103,7 @@ Engine::Admission Engine::submit(std::vector<EngineRequest> requests,
                                  const std::shared_ptr<Mailbox> &mailbox) {
   std::vector<Running> fresh;
   for (EngineRequest &request : requests) {
-    checkPrompt(request.prompt);
+    checkRequest(request);
     Completion completion(request.options, request.prompt, tokenizer);
     fresh.push_back({std::move(request.prompt), mailbox, fresh.size(),
                      std::move(completion)});
@@ -145,7 +148,7 @@ void Engine::purgeQueue() {
   const auto isGone = [&](const Running &waiting) {
     if (!cancelling && !waiting.mailbox->cancelled())
       return false;
-    waiting.mailbox->post({waiting.choice, "", StopReason::Cancelled, 0, ""});
+    waiting.mailbox->post({waiting.choice, "", {}, StopReason::Cancelled, ""});
     ++counts.cancelled;
     return true;
   };
@@ -192,16 +195,24 @@ void Engine::dropCancelled() {
   for (size_t slot = 0; slot < running.size(); ++slot) {
     if (!running[slot] || !(all || running[slot]->mailbox->cancelled()))
       continue;
-    Completion &completion = running[slot]->completion;
-    std::string rest = completion.stop(StopReason::Cancelled);
-    finish(slot, {0, std::move(rest), StopReason::Cancelled, 0, ""});
+    running[slot]->completion.stop(StopReason::Cancelled);
+    finish(slot, running[slot]->news(""));
   }
+}
+
+Event Engine::Running::news(std::string text, const std::string &error) {
+  const std::vector<int64_t> &ids = completion.ids();
+  Event event = {choice,
+                 std::move(text),
+                 {ids.begin() + int64_t(told), ids.end()},
+                 completion.stopReason(),
+                 error};
+  told = ids.size();
+  return event;
 }
 
 /// Frees the slot and posts the request's last event.
 void Engine::finish(size_t slot, Event event) {
-  event.choice = running[slot]->choice;
-  event.tokens = int64_t(running[slot]->completion.ids().size());
   const std::shared_ptr<Mailbox> mailbox = running[slot]->mailbox;
   tokens->reset(int64_t(slot));
   running[slot].reset();
@@ -216,12 +227,14 @@ void Engine::finish(size_t slot, Event event) {
 }
 
 void Engine::fail(size_t slot, const std::string &error) {
-  finish(slot, {0, "", StopReason::Cancelled, 0, error});
+  running[slot]->completion.stop(StopReason::Cancelled);
+  finish(slot, running[slot]->news("", error));
 }
 
 /// Chooses a sequence's next token; the request may end by it.
 void Engine::takeStep(size_t slot, const LogitsRow &logits) {
-  Completion &completion = running[slot]->completion;
+  Running &request = *running[slot];
+  Completion &completion = request.completion;
   std::string text;
   try {
     text = completion.step(logits);
@@ -235,12 +248,10 @@ void Engine::takeStep(size_t slot, const LogitsRow &logits) {
     std::lock_guard<std::mutex> lock(mutex);
     ++counts.generatedTokens;
   }
-  Event event = {running[slot]->choice, std::move(text),
-                 completion.stopReason(), 0, ""};
   if (completion.done())
-    finish(slot, std::move(event));
-  else if (!event.text.empty())
-    running[slot]->mailbox->post(std::move(event));
+    finish(slot, request.news(std::move(text)));
+  else if (!text.empty() || !tokenizer)
+    request.mailbox->post(request.news(std::move(text)));
 }
 
 //===----------------------------------------------------------------------===//

@@ -94,12 +94,15 @@ private:
     bool planned = false;
     PrefixCache::Plan plan = {};
     int64_t fed = 0; ///< tokens of the prompt that the states hold
+    size_t told = 0; ///< generated tokens that the client knows
 
+    /// What is to be said now.
+    Event news(std::string text, const std::string &error = "");
     bool isPrefilling() const { return fed < int64_t(prompt.size()); }
   };
 
   void fixOptions();
-  void checkPrompt(const std::vector<int64_t> &prompt) const;
+  void checkRequest(const EngineRequest &request) const;
   SessionPtr makeSession(int64_t batch, int64_t threads) const;
   void makePrefixSessions();
 

@@ -16,11 +16,11 @@ namespace hybrid::serving {
 /// Something new about one of a client's completions.
 struct Event {
   size_t choice = 0;
-  std::string text; ///< whole UTF-8 characters, possibly none
+  std::string text;         ///< whole UTF-8 characters, possibly none
+  std::vector<int64_t> ids; ///< generated since the last event
   /// Not None: the completion's last event.
   StopReason reason = StopReason::None;
-  int64_t tokens = 0; ///< generated in all; in the last event
-  std::string error;  ///< why it failed, in the last event; else empty
+  std::string error; ///< why it failed, in the last event; else empty
 };
 
 /// What the engine has to say to one client. Any thread may use it.

@@ -3,6 +3,7 @@
 #include "hybrid/Serving/Server.h"
 
 #include "HttpServer.h"
+#include "hybrid/Generation/Error.h"
 #include "hybrid/Generation/GenerationConfig.h"
 
 #include <csignal>
@@ -72,17 +73,35 @@ static std::string nameOf(const std::string &path) {
   return dot == std::string::npos || !dot ? file : file.substr(0, dot);
 }
 
+/// Nothing, and why, if the file beside the model cannot be used: it can still
+/// be asked with token ids.
+static std::optional<Tokenizer> tokenizerOf(const HybridServeOptions &options,
+                                            const GenerationConfig &config,
+                                            std::string &note) {
+  if (options.tokenizer)
+    return Tokenizer::fromFile(options.tokenizer);
+  if (config.tokenizer.empty()) {
+    note = "; there is no tokenizer.json: each byte is a token";
+    return Tokenizer::bytes();
+  }
+  try {
+    return Tokenizer::fromFile(config.tokenizer);
+  } catch (const GenerationError &error) {
+    note = std::string("; token ids only: ") + error.what();
+    return std::nullopt;
+  }
+}
+
 static void serve(const HybridServeOptions &options) {
   Signals signals;
   const ModulePtr module = openModule(options);
   const LanguageModel model(module.get());
   GenerationConfig config = GenerationConfig::read(
       options.config ? options.config : directoryOf(options.model));
-  const std::string file =
-      options.tokenizer ? options.tokenizer : config.tokenizer;
-  const Tokenizer tokenizer =
-      file.empty() ? Tokenizer::bytes() : Tokenizer::fromFile(file);
-  config.resolve(tokenizer);
+  std::string note;
+  const std::optional<Tokenizer> tokenizer = tokenizerOf(options, config, note);
+  if (tokenizer)
+    config.resolve(*tokenizer);
 
   EngineOptions settings;
   settings.threads = options.threads;
@@ -90,12 +109,12 @@ static void serve(const HybridServeOptions &options) {
   settings.queue = options.queue;
   settings.prefixSlots = options.prefix_slots;
   settings.piece = options.prefill_chunk;
-  Engine engine(model, &tokenizer, settings);
+  Engine engine(model, tokenizer ? &*tokenizer : nullptr, settings);
 
   ServedModel served;
   served.name = nameOf(options.model);
   served.model = &model;
-  served.tokenizer = &tokenizer;
+  served.tokenizer = tokenizer ? &*tokenizer : nullptr;
   served.eos = config.eos;
   served.maxTokens = options.max_tokens
                          ? options.max_tokens
@@ -107,10 +126,10 @@ static void serve(const HybridServeOptions &options) {
                     size_t(engine.room() + spareConnections));
   const int port = server.start(options.host, options.port);
   const bool isIPv6 = std::strchr(options.host, ':');
-  std::printf("serving '%s' at http://%s%s%s:%d/v1 (%lld slots)\n",
+  std::printf("serving '%s' at http://%s%s%s:%d/v1 (%lld slots%s)\n",
               served.name.c_str(), isIPv6 ? "[" : "", options.host,
               isIPv6 ? "]" : "", port,
-              static_cast<long long>(engine.metrics().slots));
+              static_cast<long long>(engine.metrics().slots), note.c_str());
   std::fflush(stdout);
   signals.wait();
   signals.release();

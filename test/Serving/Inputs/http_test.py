@@ -50,6 +50,8 @@ class HttpTest(unittest.TestCase):
 
         same = {"prompt": [97, 98, 99], "temperature": 0, "model": self.server.model}
         self.assertEqual(self.server.post(same)[1]["choices"], answer["choices"])
+        (other,) = self.server.post({**same, "return_token_ids": True})[1]["choices"]
+        self.assertEqual(bytes(other["token_ids"]).decode(), choice["text"])
         echo = {"prompt": "abc", "temperature": 0, "echo": True}
         text = self.server.post(echo)[1]["choices"][0]["text"]
         self.assertEqual(text, "abc" + choice["text"])
