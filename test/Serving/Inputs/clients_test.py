@@ -15,12 +15,13 @@ from server import HEADERS, HangUp, Server
 COMMAND = []  # of the server, from the command line
 CLIENTS = 64
 ROUNDS = 3
+CONTEXT = 256  # of the smallest model
 
 
 def make_request(rng, prefixes):
     """A request body. Prompts are token ids, so that any model serves."""
     prompt = list(rng.choice(prefixes)) if rng.random() < 0.6 else []
-    prompt += [rng.randrange(100) for _ in range(rng.randint(1, 90))]
+    prompt += [rng.randrange(100) for _ in range(rng.randint(1, 80))]
     body = {"prompt": prompt, "max_tokens": rng.randint(1, 40)}
     if rng.random() < 0.3:
         body["temperature"] = 0
@@ -41,7 +42,8 @@ def make_request(rng, prefixes):
 def ask(server, body, leave_after=None):
     """Text, finish reason and tokens. With `leave_after` (seconds) hangs up."""
     if leave_after is not None:
-        leave(server, {**body, "max_tokens": 200, "stop": None}, leave_after)
+        longest = CONTEXT - len(body["prompt"])
+        leave(server, {**body, "max_tokens": longest, "stop": None}, leave_after)
         raise HangUp
     if not body["stream"]:
         status, answer = server.post(body)
@@ -71,7 +73,7 @@ def leave(server, body, seconds):
 class ClientsTest(unittest.TestCase):
     def setUp(self):
         rng = random.Random(4)
-        prefixes = [[rng.randrange(100) for _ in range(n)] for n in (64, 130, 200)]
+        prefixes = [[rng.randrange(100) for _ in range(n)] for n in (64, 80, 128)]
         self.requests = [make_request(rng, prefixes) for _ in range(CLIENTS)]
         # Alone: one slot, nothing kept from earlier prompts.
         with Server(COMMAND, "--slots", 1, "--prefix-slots", 0) as lone:

@@ -256,7 +256,8 @@ class LimitsTest(unittest.TestCase):
             # The generator asks when it is first used: in a thread, as it waits.
             waiting = threading.Thread(target=lambda: next(second, None))
             waiting.start()
-            while not server.metrics()["queue"]:
+            end = time.monotonic() + 10
+            while not server.metrics()["queue"] and time.monotonic() < end:
                 time.sleep(0.005)
             status, answer = server.post({"prompt": "a"})
             self.assertEqual(status, 429)
