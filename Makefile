@@ -57,9 +57,9 @@ check: deps tests
 check-sanitize: deps
 	@cmake --preset sanitize --log-level=WARNING
 	@cmake --build build-sanitize --parallel $(JOBS) --target \
-	  HybridRuntimeTests HybridGenerationTests HybridImportTests
+	  HybridRuntimeTests HybridGenerationTests HybridServingTests HybridImportTests
 	@ctest --test-dir build-sanitize/test --output-on-failure -j $(JOBS) \
-	  -R '^(Runtime|Generation|Import)\.'
+	  -R '^(Runtime|Generation|Serving|Import)\.'
 
 bench: deps build
 	@$(PYTHON) bench/run.py $(BUILD)
