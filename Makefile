@@ -17,7 +17,8 @@ TOOLS := hybrid-compile hybrid-run hybrid-opt
 PACKAGES := build-essential cmake ninja-build ccache \
   llvm-22-dev libmlir-22-dev mlir-22-tools llvm-22-tools liblld-22-dev \
   libprotobuf-dev protobuf-compiler libgtest-dev zlib1g-dev \
-  nlohmann-json3-dev libpthreadpool-dev libxxhash-dev python3 python3-venv
+  nlohmann-json3-dev libpthreadpool-dev libxxhash-dev libcpp-httplib-dev \
+  python3 python3-venv
 
 .PHONY: all deps configure build tests demo wheel check check-sanitize bench clean
 all: build
@@ -60,9 +61,9 @@ check: deps tests
 check-sanitize: deps
 	@cmake --preset sanitize --log-level=WARNING
 	@cmake --build build-sanitize --parallel $(JOBS) --target \
-	  HybridRuntimeTests HybridGenerationTests HybridImportTests
+	  HybridRuntimeTests HybridGenerationTests HybridServingTests HybridImportTests
 	@ctest --test-dir build-sanitize/test --output-on-failure -j $(JOBS) \
-	  -R '^(Runtime|Generation|Import)\.'
+	  -R '^(Runtime|Generation|Serving|Import)\.'
 
 bench: deps build
 	@$(PYTHON) bench/run.py $(BUILD)

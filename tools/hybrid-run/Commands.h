@@ -14,6 +14,7 @@ int runAll(const Options &options);
 int bench(const Options &options);
 int verify(const Options &options);
 int generate(const Options &options);
+int serve(const Options &options);
 
 /// Prints a JSON document and a newline.
 void printJson(const Json &json);

@@ -15,6 +15,7 @@ usage: hybrid-run MODEL.hyb --prompt TEXT [-n N]
        hybrid-run MODEL.hyb --inputs IN.npz [--inputs …] [--outputs DIR]
        hybrid-run MODEL.hyb --inputs IN.npz --compare WANT.npz
        hybrid-run MODEL.hyb --bench
+       hybrid-run MODEL.hyb --serve PORT
        hybrid-run MODEL.hyb --inspect
 
 Generating
@@ -77,6 +78,22 @@ Measuring
   --repeat R        repetitions, of which the median counts (default: 5)
   --seed S          of the made inputs (default: 0)
   --per-kernel      also the time of each kernel
+
+Serving
+  --serve PORT      answer OpenAI-style completions over HTTP until SIGINT or
+                    SIGTERM comes; 0 takes a free port (docs/server.md).
+                    --tokenizer and --config as above; prompts are run in pieces
+                    of --prefill-chunk tokens (default: 64) between the steps of
+                    others.
+  --host ADDRESS    where to listen (default: 127.0.0.1, this machine only)
+  --slots N         sequences at once (default: the model's batch capacity)
+  --queue N         prompts that may wait for a slot (default: 256)
+  --prefix-slots N  prompts whose states are kept, for prompts that begin alike
+                    (default: 8)
+  --max-body BYTES  of a request (default: 1048576)
+  --max-tokens-limit N
+                    tokens that a request may ask for (default: the model's
+                    context, at most 65536)
 
 Describing
   --inspect         signature, states, bytes and target; does not need the
@@ -195,7 +212,13 @@ static bool parseInteger(Arguments &arguments, Options &options) {
       {"-n", {&Options::maxTokens, 0}},
       {"--max-tokens", {&Options::maxTokens, 0}},
       {"--top-k", {&Options::topK, 0}},
-      {"--prefill-chunk", {&Options::prefillChunk, 1}}};
+      {"--prefill-chunk", {&Options::prefillChunk, 1}},
+      {"--serve", {&Options::port, 0}},
+      {"--slots", {&Options::slots, 1}},
+      {"--queue", {&Options::queue, 0}},
+      {"--prefix-slots", {&Options::prefixSlots, 0}},
+      {"--max-body", {&Options::maxBody, 1}},
+      {"--max-tokens-limit", {&Options::maxTokensLimit, 1}}};
   const std::string name = arguments.name;
   const auto found = integers.find(name);
   if (found == integers.end())
@@ -237,7 +260,8 @@ static bool parseText(Arguments &arguments, Options &options) {
       {"--snapshot", &Options::snapshot},
       {"--prompt-file", &Options::promptFile},
       {"--tokenizer", &Options::tokenizer},
-      {"--config", &Options::config}};
+      {"--config", &Options::config},
+      {"--host", &Options::host}};
   const std::map<std::string, std::vector<std::string> Options::*> lists = {
       {"--inputs", &Options::inputs},
       {"--compare", &Options::compare},
@@ -308,9 +332,42 @@ static void checkGenerating(const Options &options) {
       throw UsageError("--stop needs a text that is not empty");
 }
 
+/// Options that only mean something to a server.
+static bool hasServing(const Options &options) {
+  return !options.host.empty() || options.slots || options.queue >= 0 ||
+         options.prefixSlots >= 0 || options.maxBody || options.maxTokensLimit;
+}
+
+static void checkServing(const Options &options) {
+  if (options.port > 65535)
+    throw UsageError("--serve needs a port of at most 65535");
+  const bool isOtherwise =
+      options.inspect || options.bench || options.json || options.generates() ||
+      options.temperature || options.topP || options.repetitionPenalty ||
+      options.maxTokens >= 0 || options.topK >= 0 || options.ignoreEos ||
+      options.echo || !options.stop.empty() || !options.inputs.empty() ||
+      !options.outputs.empty() || !options.compare.empty() ||
+      !options.restore.empty() || !options.snapshot.empty();
+  if (isOtherwise)
+    throw UsageError("--serve goes with --host, --slots, --queue, "
+                     "--prefix-slots, --max-body, --max-tokens-limit, "
+                     "--tokenizer, --config, --prefill-chunk, --threads and "
+                     "--verify-hashes only");
+  // Each takes a thread or a state.
+  for (const int64_t count :
+       {options.slots, options.queue, options.prefixSlots})
+    if (count > 4096)
+      throw UsageError("--slots, --queue and --prefix-slots take at most 4096");
+}
+
 static void checkCombination(const Options &options) {
   if (options.model.empty())
     throw UsageError("no model is given");
+  if (options.port >= 0)
+    return checkServing(options);
+  if (hasServing(options))
+    throw UsageError("--host, --slots, --queue, --prefix-slots, --max-body and "
+                     "--max-tokens-limit need --serve");
   checkGenerating(options);
   if (options.inspect && (options.bench || !options.inputs.empty()))
     throw UsageError("--inspect goes with neither --inputs nor --bench");

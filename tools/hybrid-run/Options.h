@@ -48,6 +48,12 @@ struct Options {
   bool ignoreEos = false, echo = false;
 
   bool generates() const { return prompt || promptIds || !promptFile.empty(); }
+
+  // Serving.
+  int64_t port = -1;                               ///< -1: no server
+  std::string host;                                ///< empty: not given
+  int64_t slots = 0, queue = -1, prefixSlots = -1; ///< 0, -1: not given
+  int64_t maxBody = 0, maxTokensLimit = 0;         ///< 0: not given
 };
 
 /// Throws UsageError.

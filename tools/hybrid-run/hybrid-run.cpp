@@ -19,6 +19,8 @@ static int dispatch(const Options &options) {
     return inspect(options);
   if (options.bench)
     return bench(options);
+  if (options.port >= 0)
+    return serve(options);
   if (options.generates())
     return generate(options);
   if (!options.inputs.empty())
