@@ -202,7 +202,7 @@ private:
                       "written");
     if (options.restore.empty())
       return;
-    check(hybrid_session_restore(session.get(), options.restore.c_str()));
+    restoreSession(session.get(), options);
     restored = true;
   }
 

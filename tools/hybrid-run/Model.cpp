@@ -29,6 +29,12 @@ SessionPtr hybrid::createSession(HybridModule *module, int64_t threads,
   return SessionPtr(session);
 }
 
+void hybrid::restoreSession(HybridSession *session, const Options &options) {
+  check(hybrid_session_restore(session, options.restore.c_str()));
+  if (options.crop >= 0)
+    check(hybrid_session_crop(session, /*sequence=*/-1, options.crop));
+}
+
 template <typename Info>
 static std::vector<Info> collect(const HybridModule *module, size_t count,
                                  HybridStatus (*get)(const HybridModule *,

@@ -3,6 +3,7 @@
 #ifndef HYBRID_TOOLS_RUN_MODEL_H
 #define HYBRID_TOOLS_RUN_MODEL_H
 
+#include "Options.h"
 #include "hybrid/Runtime/Npz.h"
 #include "hybrid/Runtime/Runtime.h"
 
@@ -31,6 +32,8 @@ using SessionPtr = std::unique_ptr<HybridSession, CloseSession>;
 
 ModulePtr openModule(const std::string &path, uint32_t flags);
 SessionPtr createSession(HybridModule *module, int64_t threads, int64_t batch);
+/// Takes up the states of --restore, cut to the tokens of --crop.
+void restoreSession(HybridSession *session, const Options &options);
 
 /// What the model declares.
 std::vector<HybridValueInfo> inputsOf(const HybridModule *module);

@@ -44,6 +44,7 @@ Generating
                     and tokenizer.json are, if not beside the model
   --prefill-chunk N run the prompt in pieces of N tokens
   --restore FILE    the prompt follows what this session holds
+  --crop N          keep only the first N tokens of the restored session
   --snapshot FILE   write the session with the prompt and all that came after it
 
 Options not given are as the files in DIR say, else greedy.
@@ -56,6 +57,7 @@ Running
   --outputs DIR     write the outputs of run k to DIR/k.npz (k = 0, 1, …)
   --states          write the states (present_…) too
   --restore FILE    start from the states in this file, not from empty ones
+  --crop N          keep only the first N tokens of them
   --snapshot FILE   write the states after the last run to this file
   --logits WHICH    "last": compute the logits of each run's last position
                     only, where the model can; "all" (default): of every one
@@ -209,6 +211,7 @@ static bool parseInteger(Arguments &arguments, Options &options) {
       {"--decode", {&Options::decodeSteps, 0}},
       {"--repeat", {&Options::repeat, 1}},
       {"--seed", {&Options::seed, 0}},
+      {"--crop", {&Options::crop, 0}},
       {"-n", {&Options::maxTokens, 0}},
       {"--max-tokens", {&Options::maxTokens, 0}},
       {"--top-k", {&Options::topK, 0}},
@@ -363,6 +366,8 @@ static void checkServing(const Options &options) {
 static void checkCombination(const Options &options) {
   if (options.model.empty())
     throw UsageError("no model is given");
+  if (options.crop >= 0 && options.restore.empty())
+    throw UsageError("--crop needs --restore");
   if (options.port >= 0)
     return checkServing(options);
   if (hasServing(options))

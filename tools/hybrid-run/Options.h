@@ -30,6 +30,7 @@ struct Options {
   std::vector<std::string> compare; ///< npz files, one per run, or none
   std::string outputs;              ///< directory; empty: write nothing
   std::string restore, snapshot;    ///< files; empty: none
+  int64_t crop = -1; ///< tokens of the restored session to keep; -1: all
   bool states = false, inspect = false, bench = false, perKernel = false;
   bool lastOnly = false; ///< logits of each run's last position only
   bool json = false, verifyHashes = false, help = false, version = false;

@@ -28,7 +28,7 @@ public:
     if (!options.outputs.empty())
       makeDirectory();
     if (!options.restore.empty())
-      check(hybrid_session_restore(session.get(), options.restore.c_str()));
+      restoreSession(session.get(), options);
     for (size_t i = 0; i < options.inputs.size(); ++i)
       runs.push_back(runOne(i));
     if (!options.snapshot.empty())
