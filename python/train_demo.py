@@ -9,8 +9,8 @@ demo/requirements.txt lists what has to be installed.
 
 DIR gets log.jsonl (a line per report and per evaluation), checkpoint.pt
 (every few minutes; --resume goes on from it) and at the end model.onnx,
-held-out.txt and training.json: sizes, figures of the training, and the loss on
-held-out.txt.
+tokenizer.json, genai_config.json, held-out.txt and training.json: sizes,
+figures of the training, and the loss on held-out.txt.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from demo import export, text
+from demo import export, text, tokenizer
 from demo.model import Config, Model
 
 SEED = 1
@@ -170,7 +170,7 @@ class Training:
 
 
 def write_results(training, excerpt, held_out):
-    """model.onnx, held-out.txt and training.json in the output folder."""
+    """What examples/demo holds, in the output folder."""
     model, out = training.model.to("cpu"), training.args.out
     windows = evaluation_windows(excerpt)
     result = {
@@ -192,7 +192,13 @@ def write_results(training, excerpt, held_out):
     }
     (out / "model.onnx").write_bytes(export.build(model).SerializeToString())
     (out / "held-out.txt").write_bytes(excerpt)
-    (out / "training.json").write_text(json.dumps(result, indent=1) + "\n")
+    documents = {
+        "tokenizer.json": tokenizer.tokenizer(),
+        "genai_config.json": tokenizer.genai_config(model.config.positions),
+        "training.json": result,
+    }
+    for name, document in documents.items():
+        (out / name).write_text(json.dumps(document, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
 

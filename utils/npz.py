@@ -48,6 +48,19 @@ def integers(data):
     return list(values)
 
 
+def floats(data):
+    """The values of an array of 16-, 32- or 64-bit floats, row-major."""
+    header, begin = _header(data)
+    codes = {"<f2": "e", "<f4": "f", "<f8": "d"}
+    if header["descr"] not in codes or header["fortran_order"]:
+        raise ValueError(f"cannot read values of {header['descr']}")
+    count = math.prod(header["shape"])
+    code = f"<{count}{codes[header['descr']]}"
+    if len(data) - begin != struct.calcsize(code):
+        raise ValueError("truncated .npy file")
+    return struct.unpack_from(code, data, begin)
+
+
 def from_integers(shape, values):
     """The .npy file of an int64 array, row-major."""
     data = array.array("q", values)
