@@ -58,20 +58,27 @@ class Windows:
             order = torch.randperm(len(starts), generator=self.generator)
             self.queue += starts[order].tolist()
         starts, self.queue = self.queue[:count], self.queue[count:]
-        return torch.stack([self.data[start : start + length + 1] for start in starts]).long()
+        return torch.stack(
+            [self.data[start : start + length + 1] for start in starts]
+        ).long()
 
 
 def evaluation_windows(data):
     """Rows of EVALUATION_WINDOW + 1 bytes that share their ends; the rest of `data` is left out."""
     bytes_ = np.frombuffer(data, np.uint8)
     starts = np.arange(0, len(bytes_) - EVALUATION_WINDOW, EVALUATION_WINDOW)
-    return torch.from_numpy(bytes_[starts[:, None] + np.arange(EVALUATION_WINDOW + 1)]).long()
+    return torch.from_numpy(
+        bytes_[starts[:, None] + np.arange(EVALUATION_WINDOW + 1)]
+    ).long()
 
 
 @torch.no_grad()
 def evaluate(model, windows):
     """Mean loss in float32, nats per byte."""
-    losses = [model.loss(batch.to(model.norm.weight.device)) * len(batch) for batch in windows.split(4)]
+    losses = [
+        model.loss(batch.to(model.norm.weight.device)) * len(batch)
+        for batch in windows.split(4)
+    ]
     return float(sum(losses)) / len(windows)
 
 
@@ -86,7 +93,10 @@ def learning_rate(progress):
 def make_optimizer(model):
     matrices = [p for p in model.parameters() if p.dim() >= 2]
     others = [p for p in model.parameters() if p.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
+    groups = [
+        {"params": matrices, "weight_decay": WEIGHT_DECAY},
+        {"params": others, "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.95), fused=True)
 
 
@@ -97,7 +107,11 @@ class Training:
         torch.manual_seed(SEED)
         self.args = args
         self.model = Model(Config()).to(args.device)
-        self.loss = torch.compile(self.model.loss, dynamic=False) if args.compile else self.model.loss
+        self.loss = (
+            torch.compile(self.model.loss, dynamic=False)
+            if args.compile
+            else self.model.loss
+        )
         self.optimizer = make_optimizer(self.model)
         self.windows = Windows(data)
         self.step, self.tokens, self.seconds = 0, 0, 0.0
@@ -126,7 +140,12 @@ class Training:
         return loss.detach()
 
     def report(self, **values):
-        entry = {"step": self.step, "tokens": self.tokens, "seconds": round(self.seconds, 1), **values}
+        entry = {
+            "step": self.step,
+            "tokens": self.tokens,
+            "seconds": round(self.seconds, 1),
+            **values,
+        }
         print(" ".join(f"{name} {value}" for name, value in entry.items()), flush=True)
         with self.log.open("a") as file:
             file.write(json.dumps(entry) + "\n")
@@ -134,13 +153,21 @@ class Training:
     def save(self):
         path = self.args.out / "checkpoint.pt"
         counters = {name: getattr(self, name) for name in ("step", "tokens", "seconds")}
-        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        torch.save({**state, **counters, "config": dataclasses.asdict(self.model.config)}, f"{path}.part")
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        torch.save(
+            {**state, **counters, "config": dataclasses.asdict(self.model.config)},
+            f"{path}.part",
+        )
         os.replace(f"{path}.part", path)
 
     def resume(self):
         """Goes on from the checkpoint; the windows are then other ones than without a break."""
-        state = torch.load(self.args.out / "checkpoint.pt", map_location=self.args.device)
+        state = torch.load(
+            self.args.out / "checkpoint.pt", map_location=self.args.device
+        )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         for name in ("step", "tokens", "seconds"):
@@ -164,7 +191,9 @@ class Training:
                 self.save()
                 saved = self.seconds
             if self.seconds - evaluated >= EVALUATE_SECONDS:
-                self.report(held_out=round(evaluate(self.model, held_out[:QUICK_WINDOWS]), 4))
+                self.report(
+                    held_out=round(evaluate(self.model, held_out[:QUICK_WINDOWS]), 4)
+                )
                 evaluated = self.seconds
         self.save()
 
@@ -208,12 +237,27 @@ def parse_arguments():
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--minutes", type=float, default=50, help="time to train (default 50)")
-    length.add_argument("--steps", type=int, help=f"steps of {TOKENS} bytes to train, instead of a time")
-    parser.add_argument("--resume", action="store_true", help="go on from DIR/checkpoint.pt")
-    parser.add_argument("--device", default="cpu", help="device of torch: cpu (default) or cuda")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (default: all)")
-    parser.add_argument("--no-compile", dest="compile", action="store_false", help="do without torch.compile")
+    length.add_argument(
+        "--minutes", type=float, default=50, help="time to train (default 50)"
+    )
+    length.add_argument(
+        "--steps", type=int, help=f"steps of {TOKENS} bytes to train, instead of a time"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from DIR/checkpoint.pt"
+    )
+    parser.add_argument(
+        "--device", default="cpu", help="device of torch: cpu (default) or cuda"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count(), help="CPU threads (default: all)"
+    )
+    parser.add_argument(
+        "--no-compile",
+        dest="compile",
+        action="store_false",
+        help="do without torch.compile",
+    )
     return parser.parse_args()
 
 
@@ -229,7 +273,10 @@ def main():
     if args.resume:
         training.resume()
     count = sum(parameter.numel() for parameter in training.model.parameters())
-    print(f"{len(train)} bytes to train on, {len(held_out)} held out; {count} parameters", flush=True)
+    print(
+        f"{len(train)} bytes to train on, {len(held_out)} held out; {count} parameters",
+        flush=True,
+    )
     training.run(evaluation_windows(excerpt))
     write_results(training, excerpt, held_out)
     return 0

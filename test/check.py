@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the suites on a finished build, one after another, and sums them up.
 
-check.py BUILD [--jobs N] [--suites lint,lit,unit,models,conformance,python]
+check.py BUILD [--jobs N] [--suites lint,lit,unit,models,conformance,python,demo]
 
 A suite that stops without saying how many tests passed counts as one failure.
 The last line is "N passed, N failed"; the exit code is 0 if nothing failed.
@@ -122,6 +122,10 @@ def python(args):
     return run_script([sys.executable, TEST / "Python/run_python_tests.py", args.build])
 
 
+def demo(args):
+    return run_script([sys.executable, TEST / "Demo/run_demo.py", args.build])
+
+
 SUITES = {
     "lint": [("lint", lint)],
     "lit": [("lit", lit), ("lit, IR round trip", lit_roundtrip)],
@@ -129,6 +133,7 @@ SUITES = {
     "models": [("whole models", models)],
     "conformance": [("ONNX conformance", conformance)],
     "python": [("Python package", python)],
+    "demo": [("trained demo", demo)],
 }
 
 

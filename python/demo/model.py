@@ -50,7 +50,9 @@ class Norm(nn.Module):
 
     def forward(self, x):
         x = x.float()
-        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + EPSILON) * self.weight
+        return (
+            x * torch.rsqrt(x.square().mean(-1, keepdim=True) + EPSILON) * self.weight
+        )
 
 
 def scan_chunks(x, decay, b, c, chunk):
@@ -81,7 +83,11 @@ def scan_chunks(x, decay, b, c, chunk):
     earlier = torch.ones(count, count, dtype=torch.bool, device=x.device).tril(-1)
     carry = torch.exp(gap.masked_fill(~earlier, -math.inf))  # B H C C
     flat = added.transpose(1, 2).flatten(3)  # B H C N*P
-    state = (carry.to(flat.dtype) @ flat).view(batch, heads, count, -1, channels).transpose(1, 2)
+    state = (
+        (carry.to(flat.dtype) @ flat)
+        .view(batch, heads, count, -1, channels)
+        .transpose(1, 2)
+    )
     across = (c[:, :, None] @ state) * torch.exp(total)[..., None]
     return (inside + across).transpose(2, 3).reshape(batch, time, heads, channels)
 
@@ -90,11 +96,19 @@ class Mamba2(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.config = config
-        self.enter = nn.Linear(config.width, config.inner + config.conv_channels + config.heads, bias=False)
-        self.conv_weight = nn.Parameter(torch.empty(config.conv_channels, config.conv).uniform_(-0.5, 0.5))
+        self.enter = nn.Linear(
+            config.width, config.inner + config.conv_channels + config.heads, bias=False
+        )
+        self.conv_weight = nn.Parameter(
+            torch.empty(config.conv_channels, config.conv).uniform_(-0.5, 0.5)
+        )
         self.conv_bias = nn.Parameter(torch.zeros(config.conv_channels))
-        step = torch.exp(torch.empty(config.heads).uniform_(math.log(1e-3), math.log(1e-1)))
-        self.dt_bias = nn.Parameter(step + torch.log(-torch.expm1(-step)))  # softplus(dt_bias) = step
+        step = torch.exp(
+            torch.empty(config.heads).uniform_(math.log(1e-3), math.log(1e-1))
+        )
+        self.dt_bias = nn.Parameter(
+            step + torch.log(-torch.expm1(-step))
+        )  # softplus(dt_bias) = step
         self.a_log = nn.Parameter(torch.log(torch.empty(config.heads).uniform_(1, 16)))
         self.skip = nn.Parameter(torch.ones(config.heads))
         self.norm = Norm(config.inner)
@@ -103,7 +117,9 @@ class Mamba2(nn.Module):
     def forward(self, u, chunk):
         config = self.config
         batch, time, _ = u.shape
-        z, xbc, dt = self.enter(u).split([config.inner, config.conv_channels, config.heads], -1)
+        z, xbc, dt = self.enter(u).split(
+            [config.inner, config.conv_channels, config.heads], -1
+        )
         # A sum of shifted products is faster here than a depthwise conv1d.
         padded = F.pad(xbc, (0, 0, config.conv - 1, 0))
         weight = self.conv_weight.to(xbc.dtype)
@@ -150,7 +166,8 @@ class Attention(nn.Module):
         batch, time, _ = u.shape
         size = self.config.attention_head
         q, k, v = (
-            layer(u).view(batch, time, -1, size).transpose(1, 2) for layer in (self.q, self.k, self.v)
+            layer(u).view(batch, time, -1, size).transpose(1, 2)
+            for layer in (self.q, self.k, self.v)
         )
         cos, sin = self.cos[:time].to(q.dtype), self.sin[:time].to(q.dtype)
         group = self.config.q_heads // self.config.kv_heads
@@ -188,7 +205,9 @@ class Model(nn.Module):
         for layer in self.layers:
             for module in layer.modules():
                 if isinstance(module, nn.Linear):
-                    nn.init.normal_(module.weight, std=0.6 / math.sqrt(module.in_features))
+                    nn.init.normal_(
+                        module.weight, std=0.6 / math.sqrt(module.in_features)
+                    )
             for last in (layer.mixer.leave, layer.down):
                 last.weight.data /= math.sqrt(2 * len(self.layers))
 

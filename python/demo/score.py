@@ -25,13 +25,20 @@ VOCABULARY = 256
 
 def windows_of(data, length):
     """Rows of length + 1 bytes; the last byte of a row is the first of the next."""
-    return [data[begin : begin + length + 1] for begin in range(0, len(data) - length, length)]
+    return [
+        data[begin : begin + length + 1]
+        for begin in range(0, len(data) - length, length)
+    ]
 
 
 def log_likelihood(logits, token):
     """ln softmax(logits)[token]"""
     largest = max(logits)
-    return logits[token] - largest - math.log(sum(math.exp(value - largest) for value in logits))
+    return (
+        logits[token]
+        - largest
+        - math.log(sum(math.exp(value - largest) for value in logits))
+    )
 
 
 def run_loss(hybrid_run, model, rows, steps, threads):
@@ -53,11 +60,17 @@ def run_loss(hybrid_run, model, rows, steps, threads):
         for call, length in enumerate(steps):
             data = npz.read(Path(folder) / f"{call}.npz")["logits"]
             if npz.shape(data) != (len(rows), length, VOCABULARY):
-                raise ValueError(f"logits are {npz.shape(data)}, not those of {VOCABULARY} bytes")
+                raise ValueError(
+                    f"logits are {npz.shape(data)}, not those of {VOCABULARY} bytes"
+                )
             values = npz.floats(data)
-            targets = [byte for row in rows for byte in row[begin + 1 : begin + 1 + length]]
+            targets = [
+                byte for row in rows for byte in row[begin + 1 : begin + 1 + length]
+            ]
             for index, target in enumerate(targets):
-                total -= log_likelihood(values[index * VOCABULARY : (index + 1) * VOCABULARY], target)
+                total -= log_likelihood(
+                    values[index * VOCABULARY : (index + 1) * VOCABULARY], target
+                )
             begin += length
         return total
 
@@ -82,20 +95,36 @@ def main():
     )
     parser.add_argument("model", type=Path, metavar="MODEL.hyb")
     parser.add_argument("text", type=Path, metavar="TEXT")
-    parser.add_argument("--window", type=int, default=1024, help="bytes predicted in a row (default 1024)")
-    parser.add_argument("--steps", help="lengths of the calls that a window is fed in (default: one call)")
-    parser.add_argument("--hybrid-run", default="hybrid-run", help="the program (default: from PATH)")
-    parser.add_argument("--threads", type=int, default=1, help="threads to run on (default 1)")
+    parser.add_argument(
+        "--window",
+        type=int,
+        default=1024,
+        help="bytes predicted in a row (default 1024)",
+    )
+    parser.add_argument(
+        "--steps",
+        help="lengths of the calls that a window is fed in (default: one call)",
+    )
+    parser.add_argument(
+        "--hybrid-run", default="hybrid-run", help="the program (default: from PATH)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, help="threads to run on (default 1)"
+    )
     args = parser.parse_args()
     try:
         windows = windows_of(args.text.read_bytes(), args.window)
         if not windows:
-            raise ValueError(f"{args.text} is shorter than a window of {args.window} + 1 bytes")
+            raise ValueError(
+                f"{args.text} is shorter than a window of {args.window} + 1 bytes"
+            )
         steps = [int(step) for step in args.steps.split(",")] if args.steps else None
         value = loss(args.hybrid_run, args.model, windows, steps, args.threads)
     except (OSError, ValueError, tools.Refused, tools.Broken) as error:
         sys.exit(f"score.py: error: {error}")
-    print(f"{len(windows)} windows of {args.window} bytes: {value:.6f} nats per byte, {value / math.log(2):.4f} bits")
+    print(
+        f"{len(windows)} windows of {args.window} bytes: {value:.6f} nats per byte, {value / math.log(2):.4f} bits"
+    )
     return 0
 
 

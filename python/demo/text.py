@@ -36,7 +36,11 @@ Hab=Habakkuk,Zep=Zephaniah,Hag=Haggai,Zec=Zechariah,Mal=Malachi,Mat=Matthew,Mark
 John=John,Acts=Acts,Rom=Romans,1Cor=1 Corinthians,2Cor=2 Corinthians,Gal=Galatians,Eph=Ephesians,
 Phi=Philippians,Col=Colossians,1Th=1 Thessalonians,2Th=2 Thessalonians,1Tim=1 Timothy,
 2Tim=2 Timothy,Titus=Titus,Phmn=Philemon,Heb=Hebrews,Jas=James,1Pet=1 Peter,2Pet=2 Peter,
-1Jn=1 John,2Jn=2 John,3Jn=3 John,Jude=Jude,Rev=Revelation""".replace("\n", "").split(",")
+1Jn=1 John,2Jn=2 John,3Jn=3 John,Jude=Jude,Rev=Revelation""".replace(
+        "\n", ""
+    ).split(
+        ","
+    )
 )
 
 
@@ -48,12 +52,19 @@ def _unpack(folder):
     """Downloads the packages into `folder` and unpacks them there."""
     for tool in ("apt-get", "dpkg-deb"):
         if not shutil.which(tool):
-            raise NoText(f"{tool} is missing: the text comes from Debian's packages {' and '.join(PACKAGES)}")
+            raise NoText(
+                f"{tool} is missing: the text comes from Debian's packages {' and '.join(PACKAGES)}"
+            )
     for package in PACKAGES:
         with tempfile.TemporaryDirectory() as download:
             # apt-get leaves root for the user _apt, who has to write here.
             Path(download).chmod(0o777)
-            call = subprocess.run(["apt-get", "download", package], cwd=download, capture_output=True, text=True)
+            call = subprocess.run(
+                ["apt-get", "download", package],
+                cwd=download,
+                capture_output=True,
+                text=True,
+            )
             files = list(Path(download).glob("*.deb"))
             if call.returncode or not files:
                 raise NoText(
@@ -82,10 +93,14 @@ def verses(folder):
         text=True,
     )
     if call.returncode:
-        raise NoText(f"{root / PROGRAM} ended with code {call.returncode}: {call.stderr.strip()}")
+        raise NoText(
+            f"{root / PROGRAM} ended with code {call.returncode}: {call.stderr.strip()}"
+        )
     lines = re.findall(r"^(\w+?)(\d+):\d+ (.+)$", call.stdout, re.M)
     if len(lines) != VERSES or {line[0] for line in lines} != set(BOOKS):
-        raise NoText(f"{root / PROGRAM} wrote {len(lines)} verses, not the {VERSES} of the whole text")
+        raise NoText(
+            f"{root / PROGRAM} wrote {len(lines)} verses, not the {VERSES} of the whole text"
+        )
     return lines
 
 
@@ -103,6 +118,8 @@ def split(folder):
     parts = chapters(folder)
     numbered = list(enumerate(parts, 1))
     train = "".join(text for number, text in numbered if number % HELD_OUT_EVERY)
-    held_out = "".join(text for number, text in numbered if number % HELD_OUT_EVERY == 0)
+    held_out = "".join(
+        text for number, text in numbered if number % HELD_OUT_EVERY == 0
+    )
     excerpt = "".join(text for number, text in numbered if number % EXCERPT_EVERY == 0)
     return train.encode("ascii"), held_out.encode("ascii"), excerpt.encode("ascii")

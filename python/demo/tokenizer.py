@@ -11,12 +11,19 @@ def byte_characters():
     """
     printed = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = iter(range(0x100, 0x200))
-    return [chr(byte if byte in printed else next(others)) for byte in range(VOCABULARY)]
+    return [
+        chr(byte if byte in printed else next(others)) for byte in range(VOCABULARY)
+    ]
 
 
 def tokenizer():
     """tokenizer.json: byte-level BPE without merges, so that each byte is a token."""
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    byte_level = {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": False,
+    }
     return {
         "version": "1.0",
         "truncation": None,
@@ -35,7 +42,9 @@ def tokenizer():
             "fuse_unk": False,
             "byte_fallback": False,
             "ignore_merges": False,
-            "vocab": {character: byte for byte, character in enumerate(byte_characters())},
+            "vocab": {
+                character: byte for byte, character in enumerate(byte_characters())
+            },
             "merges": [],
         },
     }
