@@ -96,7 +96,7 @@ def main():
     parser.add_argument("--bin", type=Path, help="tools (default: BUILD/bin)")
     parser.add_argument("--demo", type=Path, default=SOURCE / "examples/demo")
     parser.add_argument("names", nargs="*", help="tests (default: all)")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     args.build, args.demo = args.build.resolve(), args.demo.resolve()
     args.bin = (args.bin or args.build / "bin").resolve()
     TestDemo.args = args
