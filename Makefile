@@ -17,7 +17,7 @@ TOOLS := hybrid-compile hybrid-run hybrid-opt
 PACKAGES := build-essential cmake ninja-build ccache \
   llvm-22-dev libmlir-22-dev mlir-22-tools llvm-22-tools liblld-22-dev \
   libprotobuf-dev protobuf-compiler libgtest-dev zlib1g-dev \
-  nlohmann-json3-dev libpthreadpool-dev libxxhash-dev libcpp-httplib-dev \
+  nlohmann-json3-dev libxxhash-dev libcpp-httplib-dev \
   python3 python3-venv
 
 .PHONY: all deps configure build tests demo wheel check check-sanitize bench clean

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-NEEDED = ["hybrid-compile", "hybrid-run", "libhybrid-runtime.so", "libpthreadpool.so.0"]
+NEEDED = ["hybrid-compile", "hybrid-run", "libhybrid-runtime.so"]
 WHERE_BUILT = ["libhybrid-server.so"]
 
 

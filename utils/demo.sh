@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# demo.sh BUILD: compiles the hybrid language model of test/Models (Mamba-2 and
-# attention layers, random weights), runs it against reference outputs, lets it
-# continue a prompt through the C API, and times it.
+# demo.sh BUILD: compiles the trained hybrid of examples/demo, lets it write,
+# shows what it costs, checks its loss on text that it has not seen, continues
+# from a snapshot, and times it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$1/bin
 work=$1/demo
-model=test/Models/std27_inter_mamba2_f32
 mkdir -p "$work"
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
@@ -15,22 +14,28 @@ show() {
   "$@"
 }
 
-say "1. Compile $model/model.onnx"
-show "$bin/hybrid-compile" -v "$model/model.onnx" -o "$work/model.hyb"
+say "1. Compile examples/demo/model.onnx: six Mamba-2 and two attention layers, trained on the King James Bible"
+show "$bin/hybrid-compile" -v examples/demo/model.onnx -o "$work/demo.hyb"
 
-say "2. Run a prompt of 13 tokens for 2 sequences, then 5 decode steps; compare with the reference"
-arguments=()
-for step in "$model"/cases/decode/step_*; do
-  arguments+=(--inputs "$step/inputs.npz" --compare "$step/outputs.npz")
-done
-echo "\$ $bin/hybrid-run $work/model.hyb --inputs …/step_00/inputs.npz --compare …/step_00/outputs.npz …"
-"$bin/hybrid-run" "$work/model.hyb" "${arguments[@]}" | grep -E '^run|logits:'
+say "2. Let it write"
+show "$bin/hybrid-run" "$work/demo.hyb" --config examples/demo \
+  --prompt "And it came to pass" -n 400 --temperature 0.6 --seed 7 --echo
 
-say "3. Let it continue 1 2 3 4 5 6 7 8: the C program of docs/runtime-c-api.md"
-sed -n '/^```c$/,/^```$/{/^```/!p}' docs/runtime-c-api.md >"$work/greedy.c"
-show cc -O2 "$work/greedy.c" -I include -L "$bin" -lhybrid-runtime \
-  -Wl,-rpath,"$(realpath "$bin")" -o "$work/greedy"
-echo "next tokens:" $("$work/greedy" "$work/model.hyb" 16 1 2 3 4 5 6 7 8)
+say "3. What it costs: signature, states, bytes per sequence"
+show "$bin/hybrid-run" "$work/demo.hyb" --inspect
 
-say "4. Time it: prefill of 256 tokens, 64 decode steps"
-show "$bin/hybrid-run" "$work/model.hyb" --bench --prompt-len 256 --decode 64
+say "4. The loss on chapters that were not trained on, in nats per byte"
+show "${PYTHON:-python3}" python/demo/score.py "$work/demo.hyb" \
+  examples/demo/held-out.txt --hybrid-run "$bin/hybrid-run"
+"${PYTHON:-python3}" -c 'import json; print("the trainer'"'"'s:", json.load(open("examples/demo/training.json"))["held_out"]["loss"])'
+
+say "5. Keep a prompt's states, go on from them, go back in them"
+show "$bin/hybrid-run" "$work/demo.hyb" --config examples/demo \
+  --prompt "And God said, Let there be" -n 0 --snapshot "$work/prompt.snap"
+show "$bin/hybrid-run" "$work/demo.hyb" --config examples/demo \
+  --restore "$work/prompt.snap" --prompt " light" -n 60 --temperature 0
+show "$bin/hybrid-run" "$work/demo.hyb" --config examples/demo \
+  --restore "$work/prompt.snap" --crop 12 --prompt " unto Moses," -n 60 --temperature 0
+
+say "6. Time it: prefill of 256 tokens, 64 decode steps"
+show "$bin/hybrid-run" "$work/demo.hyb" --bench --prompt-len 256 --decode 64

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <pthreadpool.h>
 #include <sched.h>
+#include <system_error>
 
 using namespace hybrid;
 
@@ -30,40 +30,23 @@ CPUDevice::CPUDevice(int threads, size_t numKernels)
   launch = launchBlocks;
   if (this->threads == 1)
     return;
-  pool = pthreadpool_create(size_t(this->threads));
-  if (!pool)
+  try {
+    team.reset(new ThreadTeam(this->threads));
+  } catch (const std::system_error &) {
     throw RuntimeError(HYBRID_OUT_OF_MEMORY, "cannot start " +
                                                  std::to_string(this->threads) +
                                                  " threads");
-}
-
-CPUDevice::~CPUDevice() {
-  if (pool)
-    pthreadpool_destroy(pool);
-}
-
-namespace {
-struct Blocks {
-  HybridKernelFn fn;
-  const uint64_t *args;
-};
-} // namespace
-
-static void runBlock(void *blocks, size_t block) {
-  const Blocks &launch = *static_cast<const Blocks *>(blocks);
-  launch.fn(launch.args, int64_t(block));
+  }
 }
 
 void CPUDevice::runBlocks(HybridKernelFn fn, int64_t grid,
                           const uint64_t *args) {
-  if (!pool || grid == 1) {
+  if (!team || grid == 1) {
     for (int64_t block = 0; block < grid; ++block)
       fn(args, block);
     return;
   }
-  Blocks blocks = {fn, args};
-  pthreadpool_parallelize_1d(pool, runBlock, &blocks, size_t(grid),
-                             /*flags=*/0);
+  team->run(fn, args, grid);
 }
 
 void CPUDevice::launchBlocks(HybridContext *context, HybridKernelFn fn, int64_t,

@@ -3,12 +3,11 @@
 #ifndef HYBRID_LIB_RUNTIME_CPUDEVICE_H
 #define HYBRID_LIB_RUNTIME_CPUDEVICE_H
 
+#include "ThreadTeam.h"
 #include "hybrid/Runtime/ABI.h"
 #include "hybrid/Runtime/Runtime.h"
 
 #include <vector>
-
-struct pthreadpool;
 
 namespace hybrid {
 
@@ -19,7 +18,6 @@ public:
   /// `threads`: 0 for one per CPU that the process may use. Throws
   /// RuntimeError.
   CPUDevice(int threads, size_t numKernels);
-  ~CPUDevice();
   CPUDevice(const CPUDevice &) = delete;
   CPUDevice &operator=(const CPUDevice &) = delete;
 
@@ -42,7 +40,7 @@ private:
   void runBlocks(HybridKernelFn fn, int64_t grid, const uint64_t *args);
 
   int threads;
-  pthreadpool *pool = nullptr;
+  std::unique_ptr<ThreadTeam> team; ///< null for one thread
   std::vector<HybridKernelStats> counts;
 };
 
