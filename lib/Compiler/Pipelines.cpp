@@ -41,6 +41,8 @@ void buildImportPipeline(OpPassManager &pm,
   convert.dims = llvm::to_vector(options.dims);
   pm.addPass(createConvertONNXToHybridPass(convert));
   pm.addPass(createCSEPass());
+  pm.addPass(createPerSequencePositionsPass());
+  pm.addPass(createCSEPass());
 }
 
 void buildSchedulePipeline(OpPassManager &pm) {
