@@ -5,6 +5,29 @@
 
 include "mlir/Pass/PassBase.td"
 
+def RaiseMasksPass : Pass<"hybrid-raise-masks", "::mlir::func::FuncOp"> {
+  let summary = "Turns computed masks of attention into attributes";
+  let description = [{
+    A boolean mask that only compares the positions of query and key says what
+    `causal`, `window_left` and `sink_prefix` can say. Then nothing of size
+    T × n is stored, keys outside of the window are not visited, and sequences
+    can have positions of their own (`hybrid-per-sequence-positions`).
+
+    Before:
+    ```mlir
+    %mask = linalg.generic … { … (q_offset + i) - j < 8 or j < 2 … } -> tensor<?x?xi1>
+    %r = hybrid.attention ins(%q, %k, %v : …) mask(%mask : tensor<?x?xi1>) kv_length(%n) q_offset(%p) outs(%o : …) {causal, …} -> …
+    ```
+    After:
+    ```mlir
+    %r = hybrid.attention ins(%q, %k, %v : …) kv_length(%n) q_offset(%p) outs(%o : …) {causal, window_left = 7 : i64, sink_prefix = 2 : i64, …} -> …
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "masks that became attributes">
+  ];
+}
+
 def PerSequencePositionsPass : Pass<"hybrid-per-sequence-positions", "::mlir::ModuleOp"> {
   let summary = "Gives each sequence of a call a position of its own";
   let description = [{
