@@ -351,26 +351,31 @@ def Hybrid_GatedNormOp : Hybrid_ComputeOp<"gated_norm"> {
 def Hybrid_CacheAppendOp : Hybrid_ComputeOp<"cache_append"> {
   let summary = "writes new keys or values into a cache at a position";
   let description = [{
-    cache[b,h,position+t,:] = input[b,h,t,:] for all b, h, t of input; the rest
-    of cache keeps its values (in place). input is [B,H,T,D] (bhtd) or
-    [B,T,H,D] (bthd), cache always [B,H,S,D]. position + T ≤ S is the caller's
-    duty.
+    cache[b,h,p+t,:] = input[b,h,t,:] for all b, h, t of input, where p is
+    `position`, or `position` + positions[b] if `positions` is given; the rest of
+    cache keeps its values (in place). input is [B,H,T,D] (bhtd) or [B,T,H,D]
+    (bthd), cache always [B,H,S,D]. 0 ≤ p and p + T ≤ S are the caller's duty.
 
     Constraints:
       * C1: input and cache have rank 4.
       * C2: batch, heads and head dimension agree.
       * C3: element types agree.
+      * C4: positions is i64 of shape [B].
 
     ```mlir
     %c1 = hybrid.cache_append ins(%k : tensor<1x?x2x16xf32>) at(%p) outs(%c0 : tensor<1x2x512x16xf32>)
             {layout = #hybrid.layout<bthd>} -> tensor<1x2x512x16xf32>
+    %c3 = hybrid.cache_append ins(%k : tensor<1x?x2x16xf32>) at(%zero) positions(%ps : tensor<1xi64>)
+            outs(%c2 : tensor<1x2x512x16xf32>) {layout = #hybrid.layout<bthd>} -> tensor<1x2x512x16xf32>
     ```
   }];
   let arguments = (ins
-    Hybrid_Shaped:$input, Index:$position, Hybrid_Shaped:$cache,
+    Hybrid_Shaped:$input, Index:$position, Optional<Hybrid_Shaped>:$positions,
+    Hybrid_Shaped:$cache,
     DefaultValuedAttr<Hybrid_HeadLayoutAttr, "::hybrid::HeadLayout::BHTD">:$layout);
   let assemblyFormat = [{
     `ins` `(` $input `:` type($input) `)` `at` `(` $position `)`
+    (`positions` `(` $positions^ `:` type($positions) `)`)?
     `outs` `(` $cache `:` type($cache) `)` attr-dict (`->` type($results)^)?
   }];
   let extraClassDeclaration = dpsDeclaration # [{

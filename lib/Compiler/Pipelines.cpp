@@ -41,6 +41,9 @@ void buildImportPipeline(OpPassManager &pm,
   convert.dims = llvm::to_vector(options.dims);
   pm.addPass(createConvertONNXToHybridPass(convert));
   pm.addPass(createCSEPass());
+  pm.addNestedPass<func::FuncOp>(createRaiseMasksPass());
+  pm.addPass(createPerSequencePositionsPass());
+  pm.addPass(createCSEPass());
 }
 
 void buildSchedulePipeline(OpPassManager &pm) {

@@ -38,9 +38,11 @@ static std::string typeText(const State &state, const Manifest &manifest) {
 /// All that may be given to a call, for messages.
 static std::string expectation(const Manifest &manifest) {
   std::vector<std::string> parts;
-  for (const Value &input : manifest.inputs)
+  for (size_t i = 0; i < manifest.numGivenInputs(); ++i) {
+    const Value &input = manifest.inputs[i];
     parts.push_back("'" + input.name + "' " + input.typeText() +
                     (mayBeLeftOut(input) ? " (may be left out)" : ""));
+  }
   std::string text = parts.empty()
                          ? "the model has no inputs"
                          : "the model's inputs are " + join(parts, ", ");
@@ -183,7 +185,7 @@ void Binding::match(const HybridTensor *tensors, size_t count) {
 
 void Binding::requireInputs() const {
   std::vector<std::string> missing;
-  for (size_t i = 0; i < inputs.size(); ++i)
+  for (size_t i = 0; i < manifest.numGivenInputs(); ++i)
     if (!inputs[i] && !mayBeLeftOut(manifest.inputs[i]))
       missing.push_back("'" + manifest.inputs[i].name + "'");
   if (!missing.empty())
@@ -321,10 +323,10 @@ void Binding::requireSymbols() const {
     if (symbols[i] >= 0)
       continue;
     std::vector<std::string> sources;
-    for (const Value &input : manifest.inputs)
-      for (const Dim &dim : input.dims)
+    for (size_t input = 0; input < manifest.numGivenInputs(); ++input)
+      for (const Dim &dim : manifest.inputs[input].dims)
         if (dim.symbol == int(i))
-          sources.push_back("'" + input.name + "'");
+          sources.push_back("'" + manifest.inputs[input].name + "'");
     badInput("nothing given says what the dimension '" +
              manifest.symbols[i].name + "' is" +
              (sources.empty() ? "" : "; give " + join(sources, " or ")));

@@ -65,7 +65,7 @@ const char *hybrid_module_manifest(const HybridModule *module) {
 }
 
 size_t hybrid_module_num_inputs(const HybridModule *module) {
-  return module->module->manifest().inputs.size();
+  return module->module->manifest().numGivenInputs();
 }
 size_t hybrid_module_num_outputs(const HybridModule *module) {
   return module->module->manifest().outputs.size();
@@ -97,9 +97,10 @@ HybridStatus hybrid_module_input(const HybridModule *module, size_t index,
                                  HybridValueInfo *info) {
   return guard([&] {
     require(module && info, "hybrid_module_input: null argument");
-    const auto &inputs = module->module->manifest().inputs;
-    require(index < inputs.size(), "hybrid_module_input: no such input");
-    describe(inputs[index], /*isInput=*/true, *info);
+    const Manifest &manifest = module->module->manifest();
+    require(index < manifest.numGivenInputs(),
+            "hybrid_module_input: no such input");
+    describe(manifest.inputs[index], /*isInput=*/true, *info);
   });
 }
 
@@ -167,11 +168,11 @@ uint64_t hybrid_module_arena_bytes(const HybridModule *module) {
   return module->module->manifest().arenaBytes;
 }
 
-static void fillShapes(const std::vector<Value> &values, const int64_t *&dims,
-                       HybridTensor *tensors) {
+static void fillShapes(const std::vector<Value> &values, size_t count,
+                       const int64_t *&dims, HybridTensor *tensors) {
   for (size_t i = 0; i < values.size(); ++i) {
     const Value &value = values[i];
-    if (tensors) {
+    if (tensors && i < count) {
       HybridTensor &tensor = tensors[i];
       tensor = {};
       tensor.name = value.name.c_str();
@@ -221,8 +222,8 @@ HybridStatus hybrid_module_shapes(const HybridModule *module,
     std::vector<int64_t> shapes(loaded.numShapeDims());
     entry->shapes(symbols, shapes.data());
     const int64_t *dims = shapes.data();
-    fillShapes(manifest.inputs, dims, inputs);
-    fillShapes(manifest.outputs, dims, outputs);
+    fillShapes(manifest.inputs, manifest.numGivenInputs(), dims, inputs);
+    fillShapes(manifest.outputs, manifest.outputs.size(), dims, outputs);
   });
 }
 

@@ -114,8 +114,7 @@ public:
     versions();
     target();
     symbols();
-    for (const Node &node : root["inputs"].items())
-      manifest.inputs.push_back(value(node, /*isInput=*/true));
+    inputs();
     for (const Node &node : root["outputs"].items())
       manifest.outputs.push_back(value(node, /*isInput=*/false));
     for (const Node &node : root["states"].items())
@@ -199,6 +198,24 @@ private:
       fail("'" + node.path + "': there are two symbols of role '" +
            symbolRoleName(symbol.role) + "'");
     slot = int(manifest.symbols.size());
+  }
+
+  void inputs() {
+    for (const Node &node : root["inputs"].items()) {
+      if (manifest.positionsInput >= 0)
+        fail("'" + node.path +
+             "' follows the input of role 'positions', which must be the last");
+      manifest.inputs.push_back(value(node, /*isInput=*/true));
+      const Value &input = manifest.inputs.back();
+      if (input.role != InputRole::Positions)
+        continue;
+      if (input.dtype != HYBRID_INT64 || input.dims.size() != 1 ||
+          input.dims[0].symbol < 0 ||
+          input.dims[0].symbol != manifest.batchSymbol)
+        fail("'" + node.path +
+             "' has the role 'positions', but is not int64 [batch]");
+      manifest.positionsInput = int(manifest.inputs.size()) - 1;
+    }
   }
 
   int symbolIndex(const std::string &name) const {
@@ -430,7 +447,8 @@ static int findNamed(const std::vector<T> &items, const char *name,
 }
 
 int Manifest::findInput(const char *name) const {
-  return findNamed(inputs, name, &Value::name);
+  const int index = findNamed(inputs, name, &Value::name);
+  return index < int(numGivenInputs()) ? index : -1;
 }
 int Manifest::findOutput(const char *name) const {
   return findNamed(outputs, name, &Value::name);
@@ -453,7 +471,7 @@ const char *hybrid::cacheKindName(CacheKind kind) {
 
 const char *hybrid::inputRoleName(InputRole role) {
   static const char *const names[] = {"tokens", "position_ids",
-                                      "attention_mask", "data"};
+                                      "attention_mask", "positions", "data"};
   return names[int(role)];
 }
 

@@ -32,7 +32,7 @@ bool Session::hasFixedStates() const {
 /// Calls can be replayed when token ids are all that they are given, but for
 /// what the runtime fills in by itself.
 void Session::findTokenInput() {
-  for (size_t i = 0; i < manifest.inputs.size(); ++i) {
+  for (size_t i = 0; i < manifest.numGivenInputs(); ++i) {
     const Value &input = manifest.inputs[i];
     if (input.role == InputRole::PositionIds ||
         input.role == InputRole::AttentionMask)

@@ -466,6 +466,8 @@ bool Session::placeInputs(const Piece &piece) {
       buffer.ones = 0;
     } else if (role == InputRole::AttentionMask) {
       fillOnes(binding, i, buffer);
+    } else if (role == InputRole::Positions) {
+      fillStarts(piece, buffer.mapping.data());
     }
     const bool isFilled =
         role == InputRole::PositionIds || role == InputRole::AttentionMask;
@@ -527,6 +529,14 @@ void Session::fillPositions(const Piece &piece, size_t index,
                               ? piece.binding.position
                               : position(piece.sequence + int64_t(row));
     fillAscending(data + line * length * size, size, first, length);
+  }
+}
+
+/// The position of each sequence.
+void Session::fillStarts(const Piece &piece, char *data) const {
+  for (int64_t row = 0; row < piece.rows; ++row) {
+    const int64_t start = position(piece.sequence + row);
+    std::memcpy(data + size_t(row) * sizeof(start), &start, sizeof(start));
   }
 }
 

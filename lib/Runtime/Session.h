@@ -110,6 +110,7 @@ private:
   bool placeInputs(const Piece &piece);
   bool overlapsOutput(const void *data, uint64_t bytes) const;
   void fillPositions(const Piece &piece, size_t index, char *data) const;
+  void fillStarts(const Piece &piece, char *data) const;
   void fillOnes(const Binding &binding, size_t index, Buffer &buffer) const;
   void execute(const Piece &piece, void *const *results);
   void fetchOutputs(HybridTensor *outputs, size_t count);

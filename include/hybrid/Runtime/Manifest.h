@@ -28,7 +28,7 @@ public:
 };
 
 enum class SymbolRole { Batch, Seq, Past, From, Dim };
-enum class InputRole { Tokens, PositionIds, AttentionMask, Data };
+enum class InputRole { Tokens, PositionIds, AttentionMask, Positions, Data };
 enum class CacheKind { KV, KVWindow, Conv, Recurrent };
 
 struct Symbol {
@@ -99,8 +99,17 @@ struct Manifest {
   std::string codeHash, weightsHash;
   /// Indices into symbols; -1 if there is none of the role.
   int batchSymbol = -1, seqSymbol = -1, pastSymbol = -1, fromSymbol = -1;
+  /// The last input where it has the role `positions`: int64 [batch], the
+  /// position of each sequence before the call. Callers neither see nor give
+  /// it. -1 if there is none: the sequences of a call share one position.
+  int positionsInput = -1;
 
-  /// -1 if there is none.
+  /// The inputs that callers see stand first.
+  size_t numGivenInputs() const {
+    return inputs.size() - (positionsInput >= 0);
+  }
+
+  /// -1 if there is none. No input that callers do not see is found.
   int findInput(const char *name) const;
   int findOutput(const char *name) const;
   int findState(const char *name) const;   ///< by its input name
@@ -113,7 +122,7 @@ Manifest parseManifest(const std::string &text);
 
 /// "kv", "kv-window", "conv", "recurrent".
 const char *cacheKindName(CacheKind kind);
-/// "tokens", "position_ids", "attention_mask", "data".
+/// "tokens", "position_ids", "attention_mask", "positions", "data".
 const char *inputRoleName(InputRole role);
 /// "batch", "seq", "past", "from", "dim".
 const char *symbolRoleName(SymbolRole role);

@@ -5,6 +5,70 @@
 
 include "mlir/Pass/PassBase.td"
 
+def RaiseMasksPass : Pass<"hybrid-raise-masks", "::mlir::func::FuncOp"> {
+  let summary = "Turns computed masks of attention into attributes";
+  let description = [{
+    A boolean mask that only compares the positions of query and key says what
+    `causal`, `window_left` and `sink_prefix` can say. Then nothing of size
+    T × n is stored, keys outside of the window are not visited, and sequences
+    can have positions of their own (`hybrid-per-sequence-positions`).
+
+    Before:
+    ```mlir
+    %mask = linalg.generic … { … (q_offset + i) - j < 8 or j < 2 … } -> tensor<?x?xi1>
+    %r = hybrid.attention ins(%q, %k, %v : …) mask(%mask : tensor<?x?xi1>) kv_length(%n) q_offset(%p) outs(%o : …) {causal, …} -> …
+    ```
+    After:
+    ```mlir
+    %r = hybrid.attention ins(%q, %k, %v : …) kv_length(%n) q_offset(%p) outs(%o : …) {causal, window_left = 7 : i64, sink_prefix = 2 : i64, …} -> …
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "masks that became attributes">
+  ];
+}
+
+def PerSequencePositionsPass : Pass<"hybrid-per-sequence-positions", "::mlir::ModuleOp"> {
+  let summary = "Gives each sequence of a call a position of its own";
+  let description = [{
+    The symbol with the role `past` is one number for all sequences of a call.
+    Where it only says at which position `hybrid.cache_append` writes and which
+    keys `hybrid.attention` sees, each entry gets one more parameter, last and
+    with the role `positions`: the position of each sequence before the call,
+    which the runtime fills. `past` is then that of the longest.
+
+    Before:
+    ```mlir
+    func.func @decode(…) -> … attributes {hybrid.entry} {
+      %past = hybrid.dim "past"
+      %n = affine.apply affine_map<()[s0] -> (s0 + 1)>()[%past]
+      %k1 = hybrid.cache_append ins(%k : …) at(%past) outs(%k0 : …) -> …
+      %a = hybrid.attention ins(%q, %k1, %v1 : …) kv_length(%n) q_offset(%past) outs(%o : …) {causal, …} -> …
+    ```
+    After:
+    ```mlir
+    func.func @decode(…, %positions: tensor<?xi64> {hybrid.dims = ["batch"], hybrid.name = "$positions", hybrid.role = "positions"}) -> … {
+      %k1 = hybrid.cache_append ins(%k : …) at(%zero) positions(%positions : tensor<?xi64>) outs(%k0 : …) -> …
+      %lengths = linalg.generic … ins(%positions : …) { … addi %in, %one … }
+      %a = hybrid.attention ins(%q, %k1, %v1 : …) lengths(%lengths : tensor<?xi64>) kv_length(%n) q_offset(%zero) outs(%o : …) {causal, …} -> …
+    ```
+
+    All entries are rewritten or none, because they share one list of inputs. A
+    use that has no such form (a mask computed from `past`, positions computed
+    from it, an input as long as the longest) leaves them as they are, with a
+    remark at the use. One such input is fine: an attention mask whose columns
+    are only added up, because the runtime fills what is behind a sequence's own
+    columns with zeros.
+  }];
+  let statistics = [
+    Statistic<"numEntries", "num-entries", "entries with a position for each sequence">
+  ];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def FuseElementwisePass : Pass<"hybrid-fuse-elementwise", "::mlir::func::FuncOp"> {
   let summary = "Merges elementwise, broadcast and transpose operations into their consumers";
   let description = [{

@@ -49,7 +49,7 @@ static Tensor appendToState(Lowering &l, State &state, const Heads &fresh,
   if (state.lengthAxis == 2 && cache.getRank() == 4) {
     auto append = CacheAppendOp::create(
         l.b, l.loc, TypeRange{cache.value.getType()}, fresh.tensor.value,
-        l.index(before), cache.value, fresh.layout);
+        l.index(before), /*positions=*/Value(), cache.value, fresh.layout);
     appended.value = append.getResult(0);
   } else {
     Shape offsets(cache.getRank(), l.fixed(0));

@@ -268,6 +268,10 @@ void lowerCacheAppend(CacheAppendOp op) {
   b.nest(getSizes(b, op.getInput()), [&](ValueRange ivs) {
     Value value = memref::LoadOp::create(b, op.getInput(), ivs);
     Value place = b.addI(op.getPosition(), ivs[op.getTimeDim()]);
+    if (Value positions = op.getPositions()) {
+      Value own = memref::LoadOp::create(b, positions, ivs[0]);
+      place = b.addI(b.toIndex(own), place);
+    }
     memref::StoreOp::create(
         b, value, op.getCache(),
         ValueRange{ivs[0], ivs[op.getHeadDim()], place, ivs[3]});

@@ -46,6 +46,23 @@ func.func @cache_append(%x: memref<1x2x?x16xf16>, %c: memref<1x2x64x16xf16>, %p:
   return
 }
 
+// CHECK-LABEL: func.func @cache_append_positions(
+// CHECK-SAME: %[[X:[^:]*]]: memref<?x2x?x16xf16>, %[[C:[^:]*]]: memref<?x2x64x16xf16>, %[[P:[^:]*]]: index, %[[PS:[^:]*]]: memref<?xi64>)
+// CHECK: scf.for %[[B:.*]] = %{{.*}} to
+// CHECK: scf.for %[[H:.*]] = %{{.*}} to
+// CHECK: scf.for %[[T:.*]] = %{{.*}} to
+// CHECK: scf.for %[[D:.*]] = %{{.*}} to
+// CHECK: %[[V:.*]] = memref.load %[[X]][%[[B]], %[[H]], %[[T]], %[[D]]]
+// CHECK: %[[COMMON:.*]] = arith.addi %[[P]], %[[T]]
+// CHECK: %[[OWN:.*]] = memref.load %[[PS]][%[[B]]]
+// CHECK: %[[NUMBER:.*]] = arith.index_cast %[[OWN]]
+// CHECK: %[[AT:.*]] = arith.addi %[[NUMBER]], %[[COMMON]]
+// CHECK: memref.store %[[V]], %[[C]][%[[B]], %[[H]], %[[AT]], %[[D]]]
+func.func @cache_append_positions(%x: memref<?x2x?x16xf16>, %c: memref<?x2x64x16xf16>, %p: index, %ps: memref<?xi64>) {
+  hybrid.cache_append ins(%x : memref<?x2x?x16xf16>) at(%p) positions(%ps : memref<?xi64>) outs(%c : memref<?x2x64x16xf16>)
+  return
+}
+
 // A row is read twice: for its sum of squares and to be scaled. The normalised
 // value is rounded to the storage type before the scale, as exporters do.
 

@@ -650,6 +650,22 @@ func.func @cache_append_c3(%x: tensor<1x2x3x8xf32>, %c: tensor<1x2x9x8xbf16>, %p
 
 // -----
 
+func.func @cache_append_c4(%x: tensor<2x2x3x8xf32>, %c: tensor<2x2x9x8xf32>, %p: index, %ps: tensor<2xi32>) {
+  // expected-error @+1 {{'hybrid.cache_append' op C4: positions must have element type i64, but is 'tensor<2xi32>'}}
+  %r = hybrid.cache_append ins(%x : tensor<2x2x3x8xf32>) at(%p) positions(%ps : tensor<2xi32>) outs(%c : tensor<2x2x9x8xf32>) -> tensor<2x2x9x8xf32>
+  return
+}
+
+// -----
+
+func.func @cache_append_c4_shape(%x: tensor<2x2x3x8xf32>, %c: tensor<2x2x9x8xf32>, %p: index, %ps: tensor<3xi64>) {
+  // expected-error @+1 {{'hybrid.cache_append' op C4: positions must have shape [2], but is 'tensor<3xi64>'}}
+  %r = hybrid.cache_append ins(%x : tensor<2x2x3x8xf32>) at(%p) positions(%ps : tensor<3xi64>) outs(%c : tensor<2x2x9x8xf32>) -> tensor<2x2x9x8xf32>
+  return
+}
+
+// -----
+
 func.func @cumsum_c1(%x: tensor<2x3xf32>, %o: tensor<3x2xf32>) {
   // expected-error @+1 {{'hybrid.cumsum' op C1: init must have shape [2,3], but is 'tensor<3x2xf32>'}}
   %r = hybrid.cumsum ins(%x : tensor<2x3xf32>) outs(%o : tensor<3x2xf32>) {axis = 0 : i64} -> tensor<3x2xf32>

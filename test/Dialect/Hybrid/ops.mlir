@@ -133,6 +133,14 @@ func.func @cache_append(%k: tensor<1x?x2x16xf32>, %p: index, %c0: tensor<1x2x512
   return %c1 : tensor<1x2x512x16xf32>
 }
 
+// CHECK-LABEL: func.func @cache_append_positions
+func.func @cache_append_positions(%k: tensor<?x?x2x16xf32>, %ps: tensor<?xi64>, %zero: index, %c2: tensor<?x2x512x16xf32>) -> tensor<?x2x512x16xf32> {
+  // CHECK: hybrid.cache_append ins(%{{.*}} : tensor<?x?x2x16xf32>) at(%{{.*}}) positions(%{{.*}} : tensor<?xi64>) outs(%{{.*}} : tensor<?x2x512x16xf32>) {layout = #hybrid.layout<bthd>} -> tensor<?x2x512x16xf32>
+  %c3 = hybrid.cache_append ins(%k : tensor<?x?x2x16xf32>) at(%zero) positions(%ps : tensor<?xi64>)
+          outs(%c2 : tensor<?x2x512x16xf32>) {layout = #hybrid.layout<bthd>} -> tensor<?x2x512x16xf32>
+  return %c3 : tensor<?x2x512x16xf32>
+}
+
 // CHECK-LABEL: func.func @cumsum
 func.func @cumsum(%x: tensor<1x?x64xf32>, %o: tensor<1x?x64xf32>, %i: tensor<4xi64>) -> tensor<1x?x64xf32> {
   // CHECK: hybrid.cumsum ins(%{{.*}} : tensor<1x?x64xf32>) outs(%{{.*}} : tensor<1x?x64xf32>) {axis = 1 : i64} -> tensor<1x?x64xf32>

@@ -324,6 +324,32 @@ module attributes {transform.with_named_sequence} {
 
 // -----
 
+// Where each sequence has a position of its own, a tile over time is of one
+// sequence, and its position says where its part of the cache starts.
+
+// CHECK-LABEL: func.func @cache_append_positions(
+// CHECK-SAME: %[[X:[a-z0-9_]+]]: tensor<2x2x8x16xf32>, %[[P:[a-z0-9_]+]]: index, %[[PS:[a-z0-9_]+]]: tensor<2xi64>, %[[CACHE:[a-z0-9_]+]]: tensor<2x2x512x16xf32>
+// CHECK: scf.forall (%[[B:[a-z0-9_]+]], %[[H:[a-z0-9_]+]], %[[I:[a-z0-9_]+]]) in (2, 2, 4) shared_outs(%[[OUT:[a-z0-9_]+]] = %[[CACHE]])
+// CHECK: %[[OWN:[a-z0-9_]+]] = tensor.extract %[[PS]][%[[B]]]
+// CHECK: %[[NUMBER:[a-z0-9_]+]] = arith.index_cast %[[OWN]]
+// CHECK: %[[FIRST:[a-z0-9_]+]] = affine.apply #{{.*}}(%[[I]])[%[[P]], %[[NUMBER]]]
+// CHECK: %[[CS:[a-z0-9_]+]] = tensor.extract_slice %[[OUT]][%[[B]], %[[H]], %[[FIRST]], 0] [1, 1, 2, 16]
+// CHECK: hybrid.cache_append ins(%{{.*}} : tensor<1x1x2x16xf32>) at(%{{.*}}) outs(%[[CS]] : tensor<1x1x2x16xf32>)
+// CHECK: tensor.parallel_insert_slice
+func.func @cache_append_positions(%x: tensor<2x2x8x16xf32>, %p: index, %ps: tensor<2xi64>, %c: tensor<2x2x512x16xf32>) -> tensor<2x2x512x16xf32> {
+  %r = hybrid.cache_append ins(%x : tensor<2x2x8x16xf32>) at(%p) positions(%ps : tensor<2xi64>) outs(%c : tensor<2x2x512x16xf32>) -> tensor<2x2x512x16xf32>
+  return %r : tensor<2x2x512x16xf32>
+}
+module attributes {transform.with_named_sequence} {
+  transform.named_sequence @__transform_main(%root: !transform.any_op {transform.readonly}) {
+    %op = transform.structured.match ops{["hybrid.cache_append"]} in %root : (!transform.any_op) -> !transform.any_op
+    %tiled, %loop = transform.structured.tile_using_forall %op tile_sizes [1, 1, 2] : (!transform.any_op) -> (!transform.any_op, !transform.any_op)
+    transform.yield
+  }
+}
+
+// -----
+
 // Producers go into a tile of their consumer: the norm computes two of the rows, the
 // convolution one batch with all its time.
 

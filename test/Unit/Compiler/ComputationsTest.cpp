@@ -215,21 +215,25 @@ static void addCacheAppend(ModuleText &module, Random &random) {
   bool isHeadFirst = random.chance(0.5), isInPlace = random.chance(0.6);
   Dims input =
       isHeadFirst ? Dims{"B", heads, "T", dim} : Dims{"B", "T", heads, dim};
-  Dims cache = {"B", heads, "340", dim};
+  Dims cache = {"B", heads, "360", dim};
   std::string fresh = module.input(input, element);
   std::string old =
       isInPlace ? module.state(cache, element) : module.input(cache, element);
+  std::string clause;
+  if (random.chance(0.5))
+    clause = "positions(" + module.input({"B"}, "i64", integers(0, 20)) +
+             " : " + type({"B"}, "i64") + ") ";
   std::string out = module.fresh();
   module.line(out + " = hybrid.cache_append ins(" + fresh + " : " +
-              type(input, element) + ") at(" + module.size("P") + ") outs(" +
-              old + " : " + type(cache, element) +
+              type(input, element) + ") at(" + module.size("P") + ") " +
+              clause + "outs(" + old + " : " + type(cache, element) +
               ") {layout = #hybrid.layout<" + (isHeadFirst ? "bhtd" : "bthd") +
               ">} -> " + type(cache, element));
   if (isInPlace)
     module.writeState(old, out, {});
   else
-    module.result("cache_append " + type(input, element), out, cache, element,
-                  {});
+    module.result("cache_append " + clause + type(input, element), out, cache,
+                  element, {});
 }
 
 static void addParallel(ModuleText &module, Random &random) {

@@ -642,6 +642,27 @@ TEST(CacheAppendTest, RefusesPositionsOutsideOfTheCache) {
             "the cache");
 }
 
+TEST(CacheAppendTest, WritesEachSequenceAtItsPosition) {
+  Program program(
+      "(%x: tensor<2x2x2x3xf64>, %p: index, %q: tensor<2xi64>, %c: "
+      "tensor<2x2x4x3xf64>) -> tensor<2x2x4x3xf64> {\n"
+      "%r = hybrid.cache_append ins(%x : tensor<2x2x2x3xf64>) at(%p) "
+      "positions(%q : tensor<2xi64>) outs(%c : tensor<2x2x4x3xf64>) -> "
+      "tensor<2x2x4x3xf64>\nreturn %r : tensor<2x2x4x3xf64> }");
+  RefTensor x = random({2, 2, 2, 3}), cache = random({2, 2, 4, 3});
+  auto positions = [](double first, double second) {
+    return generate(
+        {2}, [=](ArrayRef<int64_t> at) { return at[0] ? second : first; });
+  };
+  RefTensor expected = cache;
+  insert(expected, slice(x, {0, 0, 0, 0}, {1, 2, 2, 3}), {0, 0, 2, 0});
+  insert(expected, slice(x, {1, 0, 0, 0}, {1, 2, 2, 3}), {1, 0, 1, 0});
+  expectNear(program.run({x, index(1), positions(1, 0), cache})[0], expected);
+  EXPECT_EQ(program.error({x, index(1), positions(0, 2), cache}),
+            "'hybrid.cache_append' op positions 3 to 4 are not within the 4 of "
+            "the cache");
+}
+
 TEST(InterpreterTest, NamesWhatItDoesNotKnow) {
   Program unknown("(%x: tensor<2xf64>) -> tensor<2xf64> {\n"
                   "%r = arith.negf %x : tensor<2xf64>\n"

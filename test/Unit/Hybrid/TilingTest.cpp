@@ -7,6 +7,7 @@
 
 #include "Program.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -71,27 +72,50 @@ private:
     SmallVector<int64_t> indices;
     for (Value value : tiled->getOperands()) {
       if (value.getType().isIndex())
-        indices.push_back(*getConstantIntValue(value));
+        indices.push_back(number(value));
       else
         operands.push_back(values.at(value));
     }
     FailureOr<std::vector<RefTensor>> parts =
         evaluate(tiled, operands, indices);
     ASSERT_TRUE(succeeded(parts));
-    for (auto [number, part] : llvm::enumerate(*parts)) {
+    for (auto [result, part] : llvm::enumerate(*parts)) {
       SmallVector<OpFoldResult> position, extent;
-      ASSERT_TRUE(succeeded(op.getResultTilePosition(builder, number, from,
+      ASSERT_TRUE(succeeded(op.getResultTilePosition(builder, result, from,
                                                      count, position, extent)));
       EXPECT_EQ(*getConstantIntValues(extent),
                 SmallVector<int64_t>(part.shape));
-      insert(results[number], part, *getConstantIntValues(position));
+      insert(results[result], part, numbers(position));
     }
   }
 
   void cut(tensor::ExtractSliceOp op) {
-    values[op.getResult()] = slice(values.at(op.getSource()),
-                                   *getConstantIntValues(op.getMixedOffsets()),
-                                   *getConstantIntValues(op.getMixedSizes()));
+    values[op.getResult()] =
+        slice(values.at(op.getSource()), numbers(op.getMixedOffsets()),
+              *getConstantIntValues(op.getMixedSizes()));
+  }
+
+  /// The value of an index, which may depend on elements of the arguments.
+  int64_t number(OpFoldResult index) const {
+    if (std::optional<int64_t> constant = getConstantIntValue(index))
+      return *constant;
+    Operation *def = cast<Value>(index).getDefiningOp();
+    if (auto extract = dyn_cast<tensor::ExtractOp>(def))
+      return values.at(extract.getTensor())
+          .at(numbers(getAsOpFoldResult(extract.getIndices())));
+    if (auto apply = dyn_cast<affine::AffineApplyOp>(def)) {
+      SmallVector<Attribute> operands, result;
+      for (int64_t operand : numbers(getAsOpFoldResult(apply.getOperands())))
+        operands.push_back(IntegerAttr::get(apply.getType(), operand));
+      EXPECT_TRUE(
+          succeeded(apply.getAffineMap().constantFold(operands, result)));
+      return cast<IntegerAttr>(result[0]).getInt();
+    }
+    return number(OpFoldResult(cast<arith::IndexCastOp>(def).getIn()));
+  }
+  SmallVector<int64_t> numbers(ArrayRef<OpFoldResult> indices) const {
+    return llvm::map_to_vector(
+        indices, [&](OpFoldResult index) { return number(index); });
   }
 
   TilingInterface op;
@@ -248,6 +272,20 @@ TEST(TilingTest, CacheAppend) {
       "tensor<2x2x7x4xf64>\nreturn %r : tensor<2x2x7x4xf64> }",
       {random({2, 3, 2, 4}), random({2, 2, 7, 4})},
       {{1, 1, 2}, {0, 0, 1}, {1, 0, 0}});
+}
+
+TEST(TilingTest, CacheAppendAtPositions) {
+  RefTensor positions = generate(
+      {2}, [](llvm::ArrayRef<int64_t> at) { return at[0] ? 4.0 : 1.0; });
+  expectTiles(
+      "(%x: tensor<2x3x2x4xf64>, %q: tensor<2xi64>, %c: tensor<2x2x9x4xf64>) "
+      "-> tensor<2x2x9x4xf64> {\n%p = arith.constant 2 : index\n"
+      "%r = hybrid.cache_append ins(%x : tensor<2x3x2x4xf64>) at(%p) "
+      "positions(%q : tensor<2xi64>) outs(%c : tensor<2x2x9x4xf64>) "
+      "{layout = #hybrid.layout<bthd>} -> tensor<2x2x9x4xf64>\n"
+      "return %r : tensor<2x2x9x4xf64> }",
+      {random({2, 3, 2, 4}), positions, random({2, 2, 9, 4})},
+      {{1, 1, 2}, {1, 0, 1}, {0, 1, 0}, {1, 0, 0}});
 }
 
 TEST(TilingTest, CumSum) {

@@ -439,6 +439,10 @@ TEST(Manifest, EveryFieldIsChecked) {
   EXPECT_REFUSED(json["inputs"][0]["range"] = {1}, "range");
   EXPECT_REFUSED(json["inputs"][3]["range"] = Json::array({1, 2}), "integer");
   EXPECT_REFUSED(json["inputs"][1]["dtype"] = "float32", "position_ids");
+  EXPECT_REFUSED(json["inputs"][1]["role"] = "positions", "not int64 [batch]");
+  EXPECT_REFUSED(json["inputs"][0]["role"] = "positions";
+                 json["inputs"][0]["dims"] = Json::array({"batch"}),
+                 "must be the last");
   EXPECT_REFUSED(json["inputs"][0]["dims"] = Json(std::vector<int>(17, 1)),
                  "more than 16");
   EXPECT_REFUSED(json["inputs"][1]["name"] = "input_ids", "two inputs");

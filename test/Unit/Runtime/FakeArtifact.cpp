@@ -164,6 +164,25 @@ Json test::widePositionsModel() {
   return json;
 }
 
+Json test::ownPositionsModel() {
+  Json json = baseManifest();
+  json["symbols"] = {symbol("batch", "batch", 4), symbol("seq", "seq", 8),
+                     symbol("past", "past", 16)};
+  json["inputs"] = {
+      input("input_ids", "int64", {"batch", "seq"}, "tokens"),
+      input("$positions", "int64", Json::array({"batch"}), "positions")};
+  json["outputs"] =
+      Json::array({value("starts", "int64", Json::array({"batch"}))});
+  Json state = value("past_conv", "float32", {"batch", 2});
+  state["kind"] = "conv";
+  json["states"] = Json::array({state});
+  json["entries"] = Json::array({{{"name", "prefill"},
+                                  {"function", "fake_starts"},
+                                  {"shapes", "fake_starts_shapes"}}});
+  json["kernels"] = Json::array();
+  return json;
+}
+
 Json test::greedyModel() {
   Json json = baseManifest();
   json["symbols"] = {symbol("batch", "batch", 4), symbol("seq", "seq", 8)};

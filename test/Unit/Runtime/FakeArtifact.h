@@ -32,6 +32,7 @@ const std::string &fakeElf();
 Json languageModel();
 Json statelessModel(const std::string &dtype);
 Json widePositionsModel();
+Json ownPositionsModel();
 Json greedyModel();
 /// The same with logits [batch, seq - from, 7].
 Json trimmedModel();

@@ -137,6 +137,19 @@ void fake_main_shapes(const int64_t *dims, int64_t *shapes) {
   shapes[0] = shapes[1] = dims[0];
 }
 
+// A model whose sequences have positions of their own: input_ids [batch, seq]
+// and, from the runtime, the positions [batch], which it returns.
+
+void fake_starts(HybridContext *ctx, const HybridCall *call) {
+  memcpy(call->outputs[0], call->inputs[1], call->dims[0] * 8);
+}
+
+void fake_starts_shapes(const int64_t *dims, int64_t *shapes) {
+  int64_t batch = dims[0], seq = dims[1];
+  int64_t all[] = {batch, seq, batch, batch};
+  memcpy(shapes, all, sizeof(all));
+}
+
 // The model of docs/runtime-c-api.md: input_ids [batch, seq], past_sum [batch],
 // and logits [batch, seq, 7], which are highest at the sum of all ids so far.
 static void greedy(const HybridCall *call, int64_t from) {

@@ -281,3 +281,54 @@ TEST(LanguageModelSequences, ChangeNothingOnError) {
   EXPECT_EQ(hybrid_session_sequence_position(all.get(), 1), 15);
   EXPECT_EQ(run({0, 1}, 1), HYBRID_OK) << hybrid_last_error();
 }
+
+//===----------------------------------------------------------------------===//
+// Models whose sequences have positions of their own
+//===----------------------------------------------------------------------===//
+
+/// The runtime fills them; callers neither see nor give them.
+TEST(OwnPositions, AreFilledForEachSequence) {
+  const ModulePtr module =
+      test::open(makeArtifact("positions.hyb", ownPositionsModel()));
+  ASSERT_TRUE(module) << hybrid_last_error();
+  ASSERT_EQ(hybrid_module_num_inputs(module.get()), 1u);
+  HybridValueInfo info;
+  EXPECT_EQ(hybrid_module_input(module.get(), 1, &info),
+            HYBRID_INVALID_ARGUMENT);
+  const int64_t symbols[] = {2, 3, 0};
+  HybridTensor given = {};
+  HybridTensor all[2] = {};
+  all[1].rank = -1;
+  ASSERT_EQ(hybrid_module_shapes(module.get(), symbols, all, &given),
+            HYBRID_OK);
+  EXPECT_EQ(all[1].rank, -1);
+  EXPECT_STREQ(given.name, "starts");
+  EXPECT_EQ(given.dims[0], 2);
+
+  const SessionPtr session = newSession(module.get(), /*threads=*/1, 2);
+  const Ids ids(6);
+  HybridTensor inputs[] = {tensor("input_ids", HYBRID_INT64, {1, 3}, &ids[0]),
+                           tensor("$positions", HYBRID_INT64, {1}, &ids[0])};
+  const int64_t second = 1;
+  EXPECT_EQ(hybrid_session_run_sequences(session.get(), &second, 1, inputs, 2,
+                                         nullptr, 0),
+            HYBRID_BAD_INPUT);
+  EXPECT_TRUE(errorSays({"there is no input '$positions'",
+                         "the model's inputs are 'input_ids'"}));
+  ASSERT_EQ(hybrid_session_run_sequences(session.get(), &second, 1, inputs, 1,
+                                         nullptr, 0),
+            HYBRID_OK)
+      << hybrid_last_error();
+  inputs[0] = tensor("input_ids", HYBRID_INT64, {2, 2}, &ids[0]);
+  for (const Ids &expected : {Ids{0, 3}, Ids{2, 5}}) {
+    HybridTensor starts = wanted("starts");
+    ASSERT_EQ(hybrid_session_run(session.get(), inputs, 1, &starts, 1),
+              HYBRID_OK)
+        << hybrid_last_error();
+    ASSERT_EQ(starts.bytes, 2 * sizeof(int64_t));
+    EXPECT_EQ(std::memcmp(starts.data, expected.data(), starts.bytes), 0);
+  }
+  // The tokens still say all that a replay needs.
+  EXPECT_EQ(hybrid_session_crop(session.get(), 1, 4), HYBRID_OK)
+      << hybrid_last_error();
+}

@@ -249,6 +249,7 @@ Cost CacheAppendOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
   Cost cost;
   cost.bytesRead = cost.bytesWritten = cost.stateBytes =
       shapes.bytes(getInput());
+  cost.bytesRead += shapes.bytes(getPositions());
   return cost;
 }
 

@@ -210,7 +210,8 @@ static TilingSpec getSpec(CumSumOp op) {
   return spec;
 }
 
-/// A tile is written into the part of the cache that it covers.
+/// A tile is written into the part of the cache that it covers. Where sequences
+/// have positions of their own, setBases replaces the base.
 static TilingSpec getSpec(CacheAppendOp op) {
   TilingSpec spec(op);
   unsigned head = op.getHeadDim(), time = op.getTimeDim();
@@ -221,6 +222,7 @@ static TilingSpec getSpec(CacheAppendOp op) {
   dims[head].loop = 1;
   dims[time].loop = 2;
   spec.set(op.getInputMutable(), dims);
+  spec.set(op.getPositionsMutable(), {{0}});
   spec.set(op.getCacheMutable(), {{0}, {1}, {2, 1, 1, op.getPosition()}, {}});
   return spec;
 }
@@ -327,6 +329,31 @@ static FailureOr<Slice> getSlice(OpBuilder &b, Location loc,
 // Tiles
 //===----------------------------------------------------------------------===//
 
+/// Computes the bases of the spec that depend on the tile: none.
+static LogicalResult setBases(OpBuilder &b, Operation *op, const Slice &tile,
+                              TilingSpec &spec) {
+  return success();
+}
+
+/// A tile over time is of one sequence where they have positions of their own,
+/// and `positions` becomes part of its base.
+static LogicalResult setBases(OpBuilder &b, CacheAppendOp op, const Slice &tile,
+                              TilingSpec &spec) {
+  if (!op.getPositions() || isWhole(spec, tile, 2))
+    return success();
+  if (!isConstantIntValue(tile.sizes[0], 1))
+    return failure();
+  Location loc = op.getLoc();
+  Value sequence = getValueOrCreateConstantIndexOp(b, loc, tile.offsets[0]);
+  Value own = tensor::ExtractOp::create(b, loc, op.getPositions(), sequence);
+  own = arith::IndexCastOp::create(b, loc, b.getIndexType(), own);
+  OpFoldResult base = add(b, loc, getAsOpFoldResult(op.getPosition()), own);
+  spec.set(op.getPositionsMutable(), {});
+  spec.operands[op.getCacheMutable().getOperandNumber()][2].base =
+      getValueOrCreateConstantIndexOp(b, loc, base);
+  return success();
+}
+
 /// Changes to index operands that a tile needs: none.
 static void adjustIndices(OpBuilder &b, Operation *op, const TilingSpec &spec,
                           const Slice &tile, SmallVectorImpl<Value> &operands) {
@@ -360,6 +387,8 @@ static void adjustIndices(OpBuilder &b, CacheAppendOp op,
     return;
   operands[op.getPositionMutable().getOperandNumber()] =
       arith::ConstantIndexOp::create(b, op.getLoc(), 0);
+  for (OpOperand &positions : op.getPositionsMutable())
+    operands.erase(operands.begin() + positions.getOperandNumber());
 }
 
 template <typename OpTy>
@@ -371,6 +400,8 @@ static FailureOr<TilingResult> getTile(OpTy op, OpBuilder &b,
   Location loc = op.getLoc();
   TilingSpec spec = getSpec(op);
   Slice tile{llvm::to_vector(offsets), llvm::to_vector(sizes)};
+  if (failed(setBases(b, op, tile, spec)))
+    return failure();
   SmallVector<Value> operands(op->getOperands());
   TilingResult result;
   for (OpOperand &operand : op->getOpOperands()) {
@@ -385,10 +416,10 @@ static FailureOr<TilingResult> getTile(OpTy op, OpBuilder &b,
     operands[operand.getOperandNumber()] = extract;
     result.generatedSlices.push_back(extract);
   }
-  adjustIndices(b, op, spec, tile, operands);
   SmallVector<Type> types;
   for (OpOperand &init : op.getDpsInitsMutable())
     types.push_back(operands[init.getOperandNumber()].getType());
+  adjustIndices(b, op, spec, tile, operands);
   Operation *tiled = mlir::clone(b, op.getOperation(), types, operands);
   result.tiledOps.push_back(tiled);
   llvm::append_range(result.tiledValues, tiled->getResults());
@@ -412,8 +443,11 @@ static LogicalResult getResultSlice(OpTy op, OpBuilder &b, unsigned number,
                                     SmallVector<OpFoldResult> &resultOffsets,
                                     SmallVector<OpFoldResult> &resultSizes) {
   Slice tile{llvm::to_vector(offsets), llvm::to_vector(sizes)};
-  FailureOr<Slice> slice = getSlice(b, op.getLoc(), getSpec(op), tile,
-                                    *op.getDpsInitOperand(number));
+  TilingSpec spec = getSpec(op);
+  if (failed(setBases(b, op, tile, spec)))
+    return failure();
+  FailureOr<Slice> slice =
+      getSlice(b, op.getLoc(), spec, tile, *op.getDpsInitOperand(number));
   if (failed(slice))
     return failure();
   resultOffsets = std::move(slice->offsets);

@@ -457,7 +457,12 @@ LogicalResult CacheAppendOp::verify() {
     return violates(*this, 3) << "element types of input and cache differ: "
                               << input.type.getElementType() << " and "
                               << cache.type.getElementType();
-  return success();
+  if (!getPositions())
+    return success();
+  if (!getPositions().getType().getElementType().isInteger(64))
+    return violates(*this, 4) << "positions must have element type i64, but is "
+                              << getPositions().getType();
+  return verifyShape(*this, 4, {"positions", getPositions()}, {input.dim(0)});
 }
 
 LogicalResult CumSumOp::verify() {

@@ -447,18 +447,22 @@ static FailureOr<Results> evaluateOp(CacheAppendOp op,
                                      const Operands &operands) {
   const RefTensor &input = operands[op.getInput()];
   RefTensor cache = operands[op.getCache()];
-  int64_t position = operands.index(op.getPosition()),
-          time = input.shape[op.getTimeDim()];
-  if (position < 0 || position + time > cache.shape[2])
-    return op.emitOpError()
-           << "positions " << position << " to " << position + time - 1
-           << " are not within the " << cache.shape[2] << " of the cache";
-  for (int64_t b = 0; b < cache.shape[0]; ++b)
+  const RefTensor *positions = operands.find(op.getPositions());
+  int64_t time = input.shape[op.getTimeDim()];
+  for (int64_t b = 0; b < cache.shape[0]; ++b) {
+    int64_t position = operands.index(op.getPosition());
+    if (positions)
+      position += positions->data[b];
+    if (position < 0 || position + time > cache.shape[2])
+      return op.emitOpError()
+             << "positions " << position << " to " << position + time - 1
+             << " are not within the " << cache.shape[2] << " of the cache";
     for (int64_t h = 0; h < cache.shape[1]; ++h)
       for (int64_t t = 0; t < time; ++t)
         for (int64_t d = 0; d < cache.shape[3]; ++d)
           cache.at({b, h, position + t, d}) =
               input.at(headIndex(op.getHeadDim(), b, h, t, d));
+  }
   return Results{cache};
 }
 

@@ -9,3 +9,14 @@ func.func @append() -> tensor<1x2x3x1xf32> {
     {layout = #hybrid.layout<bthd>} -> tensor<1x2x3x1xf32>
   return %r : tensor<1x2x3x1xf32>
 }
+
+// CHECK: positions#0: 2x1x3x1 {{\[\[\[}}[-1], [-1], [1]]], {{\[\[}}[-1], [2], [-1]]]]
+func.func @positions() -> tensor<2x1x3x1xf32> {
+  %c1 = arith.constant 1 : index
+  %ps = arith.constant dense<[1, 0]> : tensor<2xi64>
+  %x = arith.constant dense<[[[[1.0]]], [[[2.0]]]]> : tensor<2x1x1x1xf32>
+  %c = arith.constant dense<-1.0> : tensor<2x1x3x1xf32>
+  %r = hybrid.cache_append ins(%x : tensor<2x1x1x1xf32>) at(%c1) positions(%ps : tensor<2xi64>) outs(%c : tensor<2x1x3x1xf32>)
+    -> tensor<2x1x3x1xf32>
+  return %r : tensor<2x1x3x1xf32>
+}
