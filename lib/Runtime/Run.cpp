@@ -4,10 +4,10 @@
 // reservations), then everything that changes the session. So a refused call
 // leaves no trace.
 //
-// An entry point works on sequences that lie side by side in the states and
-// are at the same position. A run that is more than that is cut into pieces,
-// each bound and executed like a run of its own, whose outputs are put
-// together.
+// An entry point works on sequences that lie side by side in the states and,
+// unless it takes the position of each, are at the same one. A run that is more
+// than that is cut into pieces, each bound and executed like a run of its own,
+// whose outputs are put together.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,6 +23,10 @@ using namespace hybrid;
 
 static bool isAligned(const void *data) {
   return reinterpret_cast<uintptr_t>(data) % HYBRID_BUFFER_ALIGNMENT == 0;
+}
+
+static bool isFilled(InputRole role) {
+  return role == InputRole::PositionIds || role == InputRole::AttentionMask;
 }
 
 void Session::run(const HybridTensor *inputs, size_t numInputs,
@@ -128,11 +132,31 @@ bool Session::rowsAreUneven() const {
   return false;
 }
 
+/// Whether entry points take rows at different positions: then what the caller
+/// could say of positions is left to the runtime.
+bool Session::takesUnevenRows() const {
+  if (manifest.positionsInput < 0)
+    return false;
+  for (size_t i = 0; i < manifest.inputs.size(); ++i)
+    if (whole.binding.input(i) && isFilled(manifest.inputs[i].role))
+      return false;
+  return true;
+}
+
+/// Whether `tokens` more tokens of the rows `first` to `row` fit in one piece.
+bool Session::goesWith(size_t first, size_t row, int64_t tokens) const {
+  const int64_t start = startOfRow(first), other = startOfRow(row);
+  if (rows[row] != rows[first] + int64_t(row - first))
+    return false;
+  return start == other ||
+         (takesUnevenRows() && tokensUntilCheckpoint(start, tokens) == tokens &&
+          tokensUntilCheckpoint(other, tokens) == tokens);
+}
+
 bool Session::goesAtOnce() const {
   const int64_t tokens = whole.binding.tokens;
   for (size_t row = 0; row < rows.size(); ++row)
-    if (rows[row] != rows[0] + int64_t(row) ||
-        startOfRow(row) != startOfRow(0) ||
+    if (!goesWith(0, row, tokens) ||
         tokensUntilCheckpoint(startOfRow(row), tokens) < tokens)
       return false;
   return true;
@@ -148,10 +172,9 @@ int64_t Session::tokensUntilCheckpoint(int64_t position, int64_t tokens) const {
 void Session::split(Pieces &pieces) {
   const int64_t tokens = whole.binding.tokens;
   for (size_t row = 0, end; row < rows.size(); row = end) {
-    const int64_t start = startOfRow(row);
-    for (end = row + 1; end < rows.size() && rows[end] == rows[end - 1] + 1 &&
-                        startOfRow(end) == start;)
-      ++end;
+    int64_t start = startOfRow(row);
+    for (end = row + 1; end < rows.size() && goesWith(row, end, tokens); ++end)
+      start = std::max(start, startOfRow(end));
     for (int64_t token = 0, length; token < tokens; token += length) {
       length = tokensUntilCheckpoint(start + token, tokens - token);
       pieces.emplace_back(new Piece(*owner));
@@ -465,17 +488,15 @@ bool Session::placeInputs(const Piece &piece) {
       fillPositions(piece, i, buffer.mapping.data());
       buffer.ones = 0;
     } else if (role == InputRole::AttentionMask) {
-      fillOnes(binding, i, buffer);
+      fillMask(piece, i, buffer);
     } else if (role == InputRole::Positions) {
       fillStarts(piece, buffer.mapping.data());
     }
-    const bool isFilled =
-        role == InputRole::PositionIds || role == InputRole::AttentionMask;
     if (!tensor || !bytes ||
-        (isFilled &&
+        (isFilled(role) &&
          std::memcmp(buffer.mapping.data(), tensor->data, bytes) == 0))
       continue;
-    known &= !isFilled;
+    known &= !isFilled(role);
     if (isAligned(tensor->data) && !overlapsOutput(tensor->data, bytes)) {
       inputPointers[i] = tensor->data;
       continue;
@@ -556,16 +577,29 @@ static uint64_t bitsOfOne(HybridDtype dtype) {
   }
 }
 
-/// Masks grow by a column each token, but ones stay ones: only what is new is
-/// written.
-void Session::fillOnes(const Binding &binding, size_t index,
-                       Buffer &buffer) const {
-  const HybridDtype dtype = manifest.inputs[index].dtype;
-  const size_t size = hybrid_dtype_size(dtype);
-  const uint64_t one = bitsOfOne(dtype);
-  const uint64_t count = binding.inputBytes(index) / size;
+/// Ones for the positions of each sequence, and zeros behind. Masks grow by a
+/// column each token, but ones stay ones: only what is new is written.
+void Session::fillMask(const Piece &piece, size_t index, Buffer &buffer) const {
+  const Value &input = manifest.inputs[index];
+  const size_t size = hybrid_dtype_size(input.dtype);
+  const uint64_t one = bitsOfOne(input.dtype);
+  const uint64_t count = piece.binding.inputBytes(index) / size;
   for (; buffer.ones < count; ++buffer.ones)
     std::memcpy(buffer.mapping.data() + buffer.ones * size, &one, size);
+  if (manifest.positionsInput < 0)
+    return;
+  const uint64_t columns = count / uint64_t(piece.rows);
+  for (int64_t row = 0; row < piece.rows; ++row) {
+    const int64_t behind =
+        piece.binding.position - position(piece.sequence + row);
+    // A mask that does not grow with the position is nobody's.
+    const uint64_t zeros = std::min(uint64_t(behind), columns);
+    const uint64_t first = uint64_t(row + 1) * columns - zeros;
+    if (zeros == 0)
+      continue;
+    std::memset(buffer.mapping.data() + first * size, 0, zeros * size);
+    buffer.ones = std::min(buffer.ones, first);
+  }
 }
 
 //===----------------------------------------------------------------------===//

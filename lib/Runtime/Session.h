@@ -63,7 +63,8 @@ private:
   };
 
   /// What one call of an entry point does of a run: sequences that lie side by
-  /// side in the states, and tokens that follow each other.
+  /// side in the states, and tokens that follow each other. The binding's
+  /// position is that of the longest.
   struct Piece {
     explicit Piece(const Module &module) : binding(module) {}
     int64_t sequence = 0; ///< the first
@@ -89,6 +90,8 @@ private:
   SessionPosition positionOfRows(bool some) const;
   int64_t startOfRow(size_t row) const;
   bool rowsAreUneven() const;
+  bool takesUnevenRows() const;
+  bool goesWith(size_t first, size_t row, int64_t tokens) const;
   bool goesAtOnce() const;
   int64_t tokensUntilCheckpoint(int64_t position, int64_t tokens) const;
   void split(Pieces &pieces);
@@ -111,7 +114,7 @@ private:
   bool overlapsOutput(const void *data, uint64_t bytes) const;
   void fillPositions(const Piece &piece, size_t index, char *data) const;
   void fillStarts(const Piece &piece, char *data) const;
-  void fillOnes(const Binding &binding, size_t index, Buffer &buffer) const;
+  void fillMask(const Piece &piece, size_t index, Buffer &buffer) const;
   void execute(const Piece &piece, void *const *results);
   void fetchOutputs(HybridTensor *outputs, size_t count);
   void fetchState(size_t index, HybridTensor &tensor);
