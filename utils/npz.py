@@ -36,6 +36,16 @@ def shape(data):
     return _header(data)[0]["shape"]
 
 
+def last_row(data):
+    """(shape, bytes) of [batch, positions, …] cut to [batch, 1, …]."""
+    header, begin = _header(data)
+    batch, positions, *rest = header["shape"]
+    values = data[begin:]
+    row = len(values) // max(batch * positions, 1)
+    ends = [(i + 1) * positions * row for i in range(batch)]
+    return (batch, 1, *rest), b"".join(values[end - row : end] for end in ends)
+
+
 def integers(data):
     """The values of an array of 32- or 64-bit integers, row-major."""
     header, begin = _header(data)

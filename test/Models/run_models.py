@@ -15,6 +15,9 @@ there:
   sequences               run, forked, cropped, saved … in random orders, by
                           test/Tools/session-properties
 
+  …, last position        the prefill that wants its last position only gives,
+                          bit for bit, the last row of what it gives else
+
 expected.json says what each model does; anything else is a failure, also an
 unexpected pass. --update rewrites its entries, and README.md from all of them.
 Crashes and timeouts are failures whatever it says. BUILD/test/models.tsv gets
@@ -89,6 +92,8 @@ class Artifact:
         tools.call(command, self.folder.parent, TIMEOUT)
         manifest = json.loads(self.call_run("--inspect", "--json"))["manifest"]
         self.roles = {i["name"]: i["role"] for i in manifest["inputs"]}
+        roles = {symbol["role"] for symbol in manifest["symbols"]}
+        self.can_leave_out = "from" in roles
 
     def call_run(self, *arguments, accept=(0,)):
         command = [self.args.bin / "hybrid-run", self.file, *arguments]
@@ -109,6 +114,8 @@ class Artifact:
             if case["kind"] == "prefill":
                 step = (folder / "inputs.npz", folder / "outputs.npz")
                 yield name, lambda d, step=step: self.compare(d, [step])
+                if self.can_leave_out:
+                    yield name + ", last position", lambda d, s=step: self.last_row(*s)
                 continue
             steps = [
                 (step / "inputs.npz", step / "outputs.npz")
@@ -130,6 +137,37 @@ class Artifact:
         command += ["--seeds", 2, "--steps", 25]
         command += ["--rtol", tolerance["rtol"], "--atol", tolerance["atol"]]
         tools.call(command, None, TIMEOUT)
+
+    def last_row(self, inputs, _):
+        """Compares the outputs of the last position with those of all."""
+        results = []
+        for which in ("all", "last"):
+            folder = self.work / which
+            arguments = ["--inputs", inputs, "--outputs", folder, "--states"]
+            self.call_run(*arguments, "--logits", which)
+            results.append(npz.read(folder / "0.npz"))
+        everything, last = results
+        cut = {
+            name
+            for name in everything
+            if npz.shape(everything[name]) != npz.shape(last[name])
+        }
+        different = [
+            name
+            for name, whole in everything.items()
+            if (
+                npz.shape(last[name])[1] != 1
+                or npz.last_row(whole) != npz.last_row(last[name])
+                if name in cut
+                else whole != last[name]
+            )
+        ]
+        if different:
+            raise Different("differs: " + ", ".join(different))
+        tokens = [n for n, role in self.roles.items() if role == "tokens"]
+        positions = npz.shape(npz.read(inputs)[tokens[0]])[-1]
+        if not cut and positions > 1:
+            raise Different("every output comes with all positions")
 
     def decode_by_hand(self, differences, steps):
         """Feeds the states that one call returns to the next call."""
