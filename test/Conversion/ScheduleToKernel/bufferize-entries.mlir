@@ -30,38 +30,6 @@ module attributes {hybrid.symbols = [{name = "batch", role = "batch", capacity =
 
 // -----
 
-// Two results that are written into one filled tensor do not meet in the buffer
-// of the first.
-
-module attributes {hybrid.symbols = [{name = "batch", role = "batch", capacity = 8 : i64}]} {
-  func.func private @fill_0(%o: tensor<?x8xf32> {hybrid.writeonly}) -> tensor<?x8xf32> attributes {hybrid.kernel} {
-    return %o : tensor<?x8xf32>
-  }
-  // CHECK-LABEL: func.func @two_results(
-  // CHECK-SAME: %{{[^:]*}}: memref<?xi8>, %{{[^:]*}}: memref<?xi8>, %[[IN:[^:]*]]: memref<?xi8>, %[[OUT0:[^:]*]]: memref<?xi8>, %[[OUT1:[^:]*]]: memref<?xi8>)
-  // CHECK-DAG: %[[Y0:.*]] = memref.view %[[OUT0]]
-  // CHECK-DAG: %[[Y1:.*]] = memref.view %[[OUT1]]
-  // CHECK: hybrid.launch @fill_0 outs(%[[FILLED:[^ ]*]]
-  // The second result leaves the shared buffer before the first one comes there.
-  // CHECK: ins(%[[FILLED]] : {{.*}}) outs(%[[APART:[^ ]*]] : memref<?x8xf32>)
-  // CHECK: outs(%[[Y0]] : memref<?x8xf32>)
-  // CHECK: ins(%{{.*}}) outs(%[[Y1]] : memref<?x8xf32>)
-  // CHECK-NEXT: return
-  func.func @two_results(%x: tensor<?x8xf32> {hybrid.name = "x", hybrid.dims = ["batch", 8]})
-      -> (tensor<?x8xf32> {hybrid.name = "y", hybrid.dims = ["batch", 8]}, tensor<?x8xf32> {hybrid.name = "z", hybrid.dims = ["batch", 8]}) attributes {hybrid.entry} {
-    %n = hybrid.dim "batch"
-    %e = tensor.empty(%n) : tensor<?x8xf32>
-    %f = hybrid.launch @fill_0 outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
-    %l = tensor.extract_slice %x[0, 0] [%n, 4] [1, 1] : tensor<?x8xf32> to tensor<?x4xf32>
-    %r = tensor.extract_slice %x[0, 4] [%n, 4] [1, 1] : tensor<?x8xf32> to tensor<?x4xf32>
-    %y = tensor.insert_slice %l into %f[0, 0] [%n, 4] [1, 1] : tensor<?x4xf32> into tensor<?x8xf32>
-    %z = tensor.insert_slice %r into %f[0, 0] [%n, 4] [1, 1] : tensor<?x4xf32> into tensor<?x8xf32>
-    return %y, %z : tensor<?x8xf32>, tensor<?x8xf32>
-  }
-}
-
-// -----
-
 // Intermediate values are allocated, one buffer per value; a reshape in front of
 // an output is one of the output.
 
@@ -393,5 +361,38 @@ module attributes {hybrid.symbols = [{name = "n", role = "dim", capacity = 8 : i
   func.func @expressions(%x: tensor<?x?x?x?x6xf32> {hybrid.name = "x", hybrid.dims = ["2*n + 1", "n ceildiv 4", "max(n, 3)", "batch-size", "(2 + 1) * 2"]})
       -> (tensor<?x?x?x?x6xf32> {hybrid.name = "y", hybrid.dims = ["2*n + 1", "n ceildiv 4", "max(n, 3)", "batch-size", 6]}) attributes {hybrid.entry} {
     return %x : tensor<?x?x?x?x6xf32>
+  }
+}
+
+// -----
+
+// Two results that are written into one filled tensor do not meet in the buffer
+// of the first.
+
+module attributes {hybrid.symbols = [{name = "batch", role = "batch", capacity = 8 : i64}]} {
+  func.func private @fill_0(%o: tensor<?x8xf32> {hybrid.writeonly}) -> tensor<?x8xf32> attributes {hybrid.kernel} {
+    return %o : tensor<?x8xf32>
+  }
+  // CHECK-LABEL: func.func @two_results(
+  // CHECK-SAME: %{{[^:]*}}: memref<?xi8>, %{{[^:]*}}: memref<?xi8>, %[[IN:[^:]*]]: memref<?xi8>, %[[OUT0:[^:]*]]: memref<?xi8>, %[[OUT1:[^:]*]]: memref<?xi8>)
+  // CHECK-DAG: %[[Y0:.*]] = memref.view %[[OUT0]]
+  // CHECK-DAG: %[[Y1:.*]] = memref.view %[[OUT1]]
+  // CHECK: hybrid.launch @fill_0 outs(%[[FILLED:[^ ]*]]
+  // The second result leaves the shared buffer before the first one comes there.
+  // CHECK-COUNT-2: hybrid.launch @copy_1
+  // CHECK: hybrid.launch @copy_0 ins(%[[FILLED]] : {{.*}}) outs(%[[APART:[^ ]*]] :
+  // CHECK-NEXT: hybrid.launch @copy_0 ins(%{{.*}}) outs(%[[Y0]] :
+  // CHECK-NEXT: hybrid.launch @copy_0 ins(%[[APART]] : {{.*}}) outs(%[[Y1]] :
+  // CHECK-NEXT: return
+  func.func @two_results(%x: tensor<?x8xf32> {hybrid.name = "x", hybrid.dims = ["batch", 8]})
+      -> (tensor<?x8xf32> {hybrid.name = "y", hybrid.dims = ["batch", 8]}, tensor<?x8xf32> {hybrid.name = "z", hybrid.dims = ["batch", 8]}) attributes {hybrid.entry} {
+    %n = hybrid.dim "batch"
+    %e = tensor.empty(%n) : tensor<?x8xf32>
+    %f = hybrid.launch @fill_0 outs(%e : tensor<?x8xf32>) -> tensor<?x8xf32>
+    %l = tensor.extract_slice %x[0, 0] [%n, 4] [1, 1] : tensor<?x8xf32> to tensor<?x4xf32>
+    %r = tensor.extract_slice %x[0, 4] [%n, 4] [1, 1] : tensor<?x8xf32> to tensor<?x4xf32>
+    %y = tensor.insert_slice %l into %f[0, 0] [%n, 4] [1, 1] : tensor<?x4xf32> into tensor<?x8xf32>
+    %z = tensor.insert_slice %r into %f[0, 0] [%n, 4] [1, 1] : tensor<?x4xf32> into tensor<?x8xf32>
+    return %y, %z : tensor<?x8xf32>, tensor<?x8xf32>
   }
 }
