@@ -408,7 +408,9 @@ void Session::run(const Sizes &sizes) {
     arguments.push_back(draw(input, sizes));
   std::vector<int64_t> dims;
   for (const std::string &symbol : code.symbols) {
-    dims.push_back(sizes.at(symbol));
+    // A pass may have added symbols, whose default is 0.
+    const auto size = sizes.find(symbol);
+    dims.push_back(size == sizes.end() ? 0 : size->second);
     data.dims[symbol] = dims.back();
   }
   CallData before = data;
