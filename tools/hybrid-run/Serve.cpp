@@ -10,12 +10,20 @@
 #include "hybrid/Serving/Server.h"
 
 #include <dlfcn.h>
+#include <filesystem>
 
 using namespace hybrid;
 
+/// The path of a file in this program's directory.
+static std::string beside(const char *name) {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? name : (program.parent_path() / name).string();
+}
+
 int hybrid::serve(const Options &options) {
-  // Found beside hybrid-run, by its run path.
-  void *library = dlopen("libhybrid-server.so", RTLD_NOW | RTLD_LOCAL);
+  void *library =
+      dlopen(beside("libhybrid-server.so").c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)
     throw ToolError(std::string("--serve needs libhybrid-server.so beside "
                                 "hybrid-run, and the Debian package "
