@@ -103,6 +103,7 @@ _CHECKED: dict[str, list[Any]] = {
     "hybrid_session_restore": [_HANDLE, c.c_char_p],
     "hybrid_session_crop": [_HANDLE, c.c_int64, c.c_int64],
     "hybrid_session_checkpoint_every": [_HANDLE, c.c_int64],
+    "hybrid_session_last_only": [_HANDLE, c.c_int32],
     "hybrid_session_run": [_HANDLE, _TENSORS, c.c_size_t, _TENSORS, c.c_size_t],
     "hybrid_session_run_sequences": [
         _HANDLE,

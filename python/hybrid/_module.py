@@ -226,13 +226,16 @@ class Module:
         self, symbols: Mapping[str, int]
     ) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
         """The shapes of all inputs and of all outputs when the symbols have
-        these values."""
-        missing = [s.name for s in self.symbols if s.name not in symbols]
+        these values. One of role "from" may be left out: 0, all positions."""
+        values = (c.c_int64 * len(self.symbols))()
+        missing = []
+        for i, symbol in enumerate(self.symbols):
+            if symbol.name in symbols:
+                values[i] = symbols[symbol.name]
+            elif symbol.role != "from":
+                missing.append(symbol.name)
         if missing:
             raise InvalidArgument(f"no value of {', '.join(missing)} is given")
-        values = (c.c_int64 * len(self.symbols))(
-            *(symbols[symbol.name] for symbol in self.symbols)
-        )
         inputs = (_library.Tensor * len(self.inputs))()
         outputs = (_library.Tensor * len(self.outputs))()
         library().call("hybrid_module_shapes", self.handle, values, inputs, outputs)

@@ -320,12 +320,16 @@ class Session:
         model = self.language_model
         size = model.call_capacity
         # In the runtime's memory: only the last of many positions is copied.
-        for begin in range(0, block.shape[1], size):
-            piece = block[:, begin : begin + size]
-            given = self._inputs({model.tokens.name: piece, **inputs})
-            wanted = _Wanted(self.module, [model.logits.name], {})
-            self._call(handle, sequences, given, wanted)
-        return _last_row(wanted.tensors[0])
+        library().call("hybrid_session_last_only", handle, 1)
+        try:
+            for begin in range(0, block.shape[1], size):
+                piece = block[:, begin : begin + size]
+                given = self._inputs({model.tokens.name: piece, **inputs})
+                wanted = _Wanted(self.module, [model.logits.name], {})
+                self._call(handle, sequences, given, wanted)
+            return _last_row(wanted.tensors[0])
+        finally:
+            library().call("hybrid_session_last_only", handle, 0)
 
     def generate(
         self, prompt: Prompt = (), *, sequence: int = 0, **options: Any

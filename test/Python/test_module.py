@@ -101,9 +101,9 @@ class Describe(unittest.TestCase):
         self.assertEqual((ids.name, ids.dtype, ids.role), ("input_ids", "int64", "tokens"))
         self.assertEqual(ids.dims, ("batch", "seq"))
         self.assertEqual(ids.range, (-128, 127))
-        self.assertEqual(model.outputs[0].dims, ("batch", "seq", 128))
+        self.assertEqual(model.outputs[0].dims, ("batch", "seq - from", 128))
         capacities = {symbol.role: symbol.capacity for symbol in model.symbols}
-        self.assertEqual(capacities, {"batch": 4, "seq": 32, "past": 128})
+        self.assertEqual(capacities, {"batch": 4, "seq": 32, "past": 128, "from": 32})
         kinds = {state.kind for state in model.states}
         self.assertEqual(kinds, {"kv", "conv", "recurrent"})
         self.assertIn("logits", repr(model))

@@ -39,9 +39,14 @@ class InputMaker:
 
     def call(self, length: int) -> dict[str, Array]:
         """The inputs of a call with `length` tokens; states go on."""
-        symbols = {s.name: self._size(s.name, s.role, length) for s in self.module.symbols}
+        symbols = {
+            s.name: self._size(s.name, s.role, length)
+            for s in self.module.symbols
+            if s.role != "from"
+        }
         for symbol in self.module.symbols:
-            symbols[symbol.name] = min(symbols[symbol.name], symbol.capacity)
+            if symbol.name in symbols:
+                symbols[symbol.name] = min(symbols[symbol.name], symbol.capacity)
         shapes, _ = self.module.shapes(symbols)
         inputs = {v.name: self._make(v, shapes[v.name]) for v in self.module.inputs}
         tokens = [shapes[v.name] for v in self.module.inputs if v.role == "tokens"]
