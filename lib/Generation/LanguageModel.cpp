@@ -190,6 +190,16 @@ void TokenSession::checkCall(const std::vector<int64_t> &sequences,
   }
 }
 
+/// The logits of a sequence's last position; only that one matters.
+static LogitsRow lastRow(const HybridTensor &output, size_t sequence) {
+  const auto width = size_t(output.dims[2]);
+  const size_t row = (sequence + 1) * size_t(output.dims[1]) - 1;
+  return {output.dtype,
+          static_cast<const char *>(output.data) +
+              row * width * hybrid_dtype_size(output.dtype),
+          width};
+}
+
 std::vector<LogitsRow> TokenSession::feed(const std::vector<int64_t> &sequences,
                                           const std::vector<int64_t> &ids) {
   checkCall(sequences, ids);
@@ -200,16 +210,9 @@ std::vector<LogitsRow> TokenSession::feed(const std::vector<int64_t> &sequences,
   for (size_t at = 0; at < count; at += size_t(chunk))
     output =
         run(sequences, &ids[at], count, std::min(size_t(chunk), count - at));
-  // Only the last of the call's positions matters.
-  const auto width = size_t(output.dims[2]);
-  const size_t bytes = width * hybrid_dtype_size(output.dtype);
   std::vector<LogitsRow> rows;
-  for (size_t i = 0; i < sequences.size(); ++i) {
-    const size_t row = (i + 1) * size_t(output.dims[1]) - 1;
-    rows.push_back({output.dtype,
-                    static_cast<const char *>(output.data) + row * bytes,
-                    width});
-  }
+  for (size_t i = 0; i < sequences.size(); ++i)
+    rows.push_back(lastRow(output, i));
   return rows;
 }
 
@@ -255,12 +258,12 @@ TokenSession::recompute(const std::vector<int64_t> &sequences,
                    ids.begin() + (i + 1) * count);
     const HybridTensor output =
         run({sequences[i]}, history.data(), history.size(), history.size());
-    const auto width = size_t(output.dims[2]);
-    const size_t bytes = width * hybrid_dtype_size(output.dtype);
-    const char *end =
-        static_cast<const char *>(output.data) + size_t(output.dims[1]) * bytes;
-    copies[sequence].assign(end - bytes, end);
-    rows.push_back({output.dtype, copies[sequence].data(), width});
+    LogitsRow row = lastRow(output, 0);
+    const char *begin = static_cast<const char *>(row.data);
+    copies[sequence].assign(begin,
+                            begin + row.count * hybrid_dtype_size(row.dtype));
+    row.data = copies[sequence].data();
+    rows.push_back(row);
     histories[sequence] = std::move(history);
   }
   return rows;

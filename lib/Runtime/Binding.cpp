@@ -16,11 +16,6 @@ using namespace hybrid;
   throw RuntimeError(HYBRID_OVER_CAPACITY, message);
 }
 
-static bool mayBeLeftOut(const Value &input) {
-  return input.role == InputRole::PositionIds ||
-         input.role == InputRole::AttentionMask;
-}
-
 /// "float32 [batch, 2, 0 … 4096, 16]".
 static std::string typeText(const State &state, const Manifest &manifest) {
   std::string text = std::string(hybrid_dtype_name(state.dtype)) + " [";
@@ -41,7 +36,7 @@ static std::string expectation(const Manifest &manifest) {
   for (size_t i = 0; i < manifest.numGivenInputs(); ++i) {
     const Value &input = manifest.inputs[i];
     parts.push_back("'" + input.name + "' " + input.typeText() +
-                    (mayBeLeftOut(input) ? " (may be left out)" : ""));
+                    (isFilledIn(input.role) ? " (may be left out)" : ""));
   }
   std::string text = parts.empty()
                          ? "the model has no inputs"
@@ -186,7 +181,7 @@ void Binding::match(const HybridTensor *tensors, size_t count) {
 void Binding::requireInputs() const {
   std::vector<std::string> missing;
   for (size_t i = 0; i < manifest.numGivenInputs(); ++i)
-    if (!inputs[i] && !mayBeLeftOut(manifest.inputs[i]))
+    if (!inputs[i] && !isFilledIn(manifest.inputs[i].role))
       missing.push_back("'" + manifest.inputs[i].name + "'");
   if (!missing.empty())
     badInput("missing input" + std::string(missing.size() > 1 ? "s " : " ") +

@@ -13,6 +13,11 @@
 
 namespace hybrid {
 
+/// Whether the runtime fills such an input in where it is left out.
+inline bool isFilledIn(InputRole role) {
+  return role == InputRole::PositionIds || role == InputRole::AttentionMask;
+}
+
 /// What a session holds before a call.
 struct SessionPosition {
   int64_t batch;       ///< sequences of the call; 0: not bound

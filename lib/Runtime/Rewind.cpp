@@ -7,7 +7,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "Session.h"
-#include "StateLayout.h"
 
 #include <algorithm>
 #include <cstring>
@@ -34,8 +33,7 @@ bool Session::hasFixedStates() const {
 void Session::findTokenInput() {
   for (size_t i = 0; i < manifest.numGivenInputs(); ++i) {
     const Value &input = manifest.inputs[i];
-    if (input.role == InputRole::PositionIds ||
-        input.role == InputRole::AttentionMask)
+    if (isFilledIn(input.role))
       continue;
     bool isPlain = input.role == InputRole::Tokens && tokenInput < 0 &&
                    !input.dims.empty();
@@ -99,21 +97,16 @@ void Session::remember(const Piece &piece, int64_t row, Sequence &sequence) {
 void Session::keepCheckpoint(int64_t sequence) {
   Sequence &owner = sequences[size_t(sequence)];
   uint64_t total = 0;
-  for (const State &state : manifest.states)
-    total += state.lengthAxis < 0 ? state.bytes(1) : 0;
+  visitFixedStates(sequence,
+                   [&](const char *, uint64_t bytes) { total += bytes; });
   // A checkpoint that cannot be had makes crop() replay more.
   try {
     auto checkpoint = std::make_shared<Checkpoint>();
     checkpoint->position = owner.position;
     checkpoint->bytes.reserve(total);
-    for (size_t i = 0; i < states.size(); ++i)
-      if (manifest.states[i].lengthAxis < 0)
-        visitSequence(manifest.states[i], sequence, 0,
-                      [&](uint64_t offset, uint64_t bytes) {
-                        const char *from = states[i].data() + offset;
-                        checkpoint->bytes.insert(checkpoint->bytes.end(), from,
-                                                 from + bytes);
-                      });
+    visitFixedStates(sequence, [&](const char *from, uint64_t bytes) {
+      checkpoint->bytes.insert(checkpoint->bytes.end(), from, from + bytes);
+    });
     owner.checkpoints.push_back(std::move(checkpoint));
   } catch (const std::bad_alloc &) {
   }
@@ -225,18 +218,14 @@ void Session::rewind(Rewinding &plan) {
   if (plan.position == sequence.position)
     return;
   const char *from = plan.checkpoint ? plan.checkpoint->bytes.data() : nullptr;
-  for (size_t i = 0; i < states.size(); ++i)
-    if (manifest.states[i].lengthAxis < 0)
-      visitSequence(manifest.states[i], plan.sequence, 0,
-                    [&](uint64_t offset, uint64_t bytes) {
-                      char *to = states[i].data() + offset;
-                      if (!from) {
-                        std::memset(to, 0, bytes);
-                        return;
-                      }
-                      std::memcpy(to, from, bytes);
-                      from += bytes;
-                    });
+  visitFixedStates(plan.sequence, [&](char *to, uint64_t bytes) {
+    if (!from) {
+      std::memset(to, 0, bytes);
+      return;
+    }
+    std::memcpy(to, from, bytes);
+    from += bytes;
+  });
   sequence.position = plan.start;
   sequence.known = std::min(sequence.known, plan.start);
   sequence.tokens.resize(size_t(plan.start - sequence.known));

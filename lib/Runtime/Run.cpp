@@ -12,7 +12,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "Session.h"
-#include "StateLayout.h"
 #include "Text.h"
 
 #include <algorithm>
@@ -25,14 +24,8 @@ static bool isAligned(const void *data) {
   return reinterpret_cast<uintptr_t>(data) % HYBRID_BUFFER_ALIGNMENT == 0;
 }
 
-static bool isFilled(InputRole role) {
-  return role == InputRole::PositionIds || role == InputRole::AttentionMask;
-}
-
 void Session::run(const HybridTensor *inputs, size_t numInputs,
                   HybridTensor *outputs, size_t numOutputs) {
-  rows.resize(sequences.size());
-  std::iota(rows.begin(), rows.end(), 0);
   runRows(inputs, numInputs, outputs, numOutputs, /*some=*/false);
 }
 
@@ -138,7 +131,7 @@ bool Session::takesUnevenRows() const {
   if (manifest.positionsInput < 0)
     return false;
   for (size_t i = 0; i < manifest.inputs.size(); ++i)
-    if (whole.binding.input(i) && isFilled(manifest.inputs[i].role))
+    if (whole.binding.input(i) && isFilledIn(manifest.inputs[i].role))
       return false;
   return true;
 }
@@ -436,9 +429,7 @@ void Session::execute(const Piece &piece, void *const *results) {
   const bool known = placeInputs(piece);
   for (size_t i = 0; i < states.size(); ++i) {
     const State &state = manifest.states[i];
-    statePointers[i] =
-        states[i].data() +
-        (state.hasBatch() ? uint64_t(piece.sequence) * state.bytes(1) : 0);
+    statePointers[i] = states[i].data() + sequenceOffset(state, piece.sequence);
   }
   HybridCall call;
   call.arena = arena.data();
@@ -493,10 +484,10 @@ bool Session::placeInputs(const Piece &piece) {
       fillStarts(piece, buffer.mapping.data());
     }
     if (!tensor || !bytes ||
-        (isFilled(role) &&
+        (isFilledIn(role) &&
          std::memcmp(buffer.mapping.data(), tensor->data, bytes) == 0))
       continue;
-    known &= !isFilled(role);
+    known &= !isFilledIn(role);
     if (isAligned(tensor->data) && !overlapsOutput(tensor->data, bytes)) {
       inputPointers[i] = tensor->data;
       continue;

@@ -1,7 +1,6 @@
 //===- Session.cpp - sequences and their states ---------------------------===//
 
 #include "Session.h"
-#include "StateLayout.h"
 
 #include <algorithm>
 #include <cstring>
@@ -98,13 +97,10 @@ void Session::reset() {
 
 void Session::resetSequence(int64_t sequence) {
   requireSequence(sequence);
-  for (size_t i = 0; i < states.size(); ++i)
-    // Positions of states with a length are written before they are read.
-    if (states[i].data() && manifest.states[i].lengthAxis < 0)
-      visitSequence(manifest.states[i], sequence, 0,
-                    [&](uint64_t offset, uint64_t bytes) {
-                      std::memset(states[i].data() + offset, 0, bytes);
-                    });
+  // Positions of states with a length are written before they are read.
+  visitFixedStates(sequence, [](char *data, uint64_t bytes) {
+    std::memset(data, 0, bytes);
+  });
   sequences[size_t(sequence)] = Sequence();
 }
 
@@ -139,13 +135,12 @@ void Session::forkSequence(int64_t to, const Session &source, int64_t from) {
     // States that no run has touched are zeros.
     if (!source.states[i].data())
       continue;
-    const uint64_t size = state.hasBatch() ? state.bytes(1) : 0;
-    visitSequence(
-        state, 0, copy.position, [&](uint64_t offset, uint64_t bytes) {
-          std::memcpy(states[i].data() + uint64_t(to) * size + offset,
-                      source.states[i].data() + uint64_t(from) * size + offset,
-                      bytes);
-        });
+    char *const target = states[i].data() + sequenceOffset(state, to);
+    const char *const origin =
+        source.states[i].data() + sequenceOffset(state, from);
+    visitState(state, 1, copy.position, [&](uint64_t offset, uint64_t bytes) {
+      std::memcpy(target + offset, origin + offset, bytes);
+    });
   }
   sequences[size_t(to)] = std::move(copy);
 }

@@ -7,6 +7,7 @@
 #include "CPUDevice.h"
 #include "Memory.h"
 #include "Sequence.h"
+#include "StateLayout.h"
 
 namespace hybrid {
 
@@ -122,6 +123,19 @@ private:
     return outputShapes.data() + outputOffsets[index];
   }
   uint64_t outputBytes(size_t index) const;
+
+  /// Calls `visit(data, bytes)` for each state of a sequence that has no
+  /// length, in the manifest's order. States that no run has touched are left
+  /// out.
+  template <typename Visit>
+  void visitFixedStates(int64_t sequence, Visit visit) const {
+    for (size_t i = 0; i < states.size(); ++i)
+      if (states[i].data() && manifest.states[i].lengthAxis < 0)
+        visitSequence(manifest.states[i], sequence, 0,
+                      [&](uint64_t offset, uint64_t bytes) {
+                        visit(states[i].data() + offset, bytes);
+                      });
+  }
 
   // Rewind.cpp
   struct Rewinding;

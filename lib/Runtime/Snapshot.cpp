@@ -9,7 +9,6 @@
 
 #include "OutputFile.h"
 #include "Session.h"
-#include "StateLayout.h"
 
 #include <cstring>
 

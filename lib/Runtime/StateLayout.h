@@ -37,13 +37,18 @@ void visitState(const State &state, int64_t batch, int64_t position,
     visit(row * rowBytes, uint64_t(position) * itemBytes);
 }
 
-/// The same for one sequence of a state; a state without a batch belongs to
-/// sequence 0. The offsets count from the start of the state.
+/// Where a sequence starts in a state; a state without a batch belongs to
+/// sequence 0.
+inline uint64_t sequenceOffset(const State &state, int64_t sequence) {
+  return state.hasBatch() ? uint64_t(sequence) * state.bytes(1) : 0;
+}
+
+/// visitState for one sequence of a state. The offsets count from the start of
+/// the state.
 template <typename Visit>
 void visitSequence(const State &state, int64_t sequence, int64_t position,
                    Visit visit) {
-  const uint64_t start =
-      state.hasBatch() ? uint64_t(sequence) * state.bytes(1) : 0;
+  const uint64_t start = sequenceOffset(state, sequence);
   visitState(state, 1, position, [&](uint64_t offset, uint64_t bytes) {
     visit(start + offset, bytes);
   });

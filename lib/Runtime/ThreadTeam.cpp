@@ -2,7 +2,6 @@
 
 #include "ThreadTeam.h"
 
-#include <algorithm>
 #include <sched.h>
 
 using namespace hybrid;

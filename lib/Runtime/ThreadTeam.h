@@ -5,6 +5,7 @@
 
 #include "hybrid/Runtime/ABI.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <memory>

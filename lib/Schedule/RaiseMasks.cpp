@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "hybrid/Dialect/Hybrid/Transforms/Sizes.h"
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -270,29 +271,15 @@ private:
   AffineExpr position, column;
 };
 
-/// The size of dimension `dim` of `value`, from where the tensor was made.
-OpFoldResult getSize(Value value, unsigned dim) {
-  auto type = cast<RankedTensorType>(value.getType());
-  if (!type.isDynamicDim(dim))
-    return Builder(value.getContext()).getIndexAttr(type.getDimSize(dim));
-  if (auto empty = value.getDefiningOp<tensor::EmptyOp>())
-    return empty.getMixedSizes()[dim];
-  if (auto expand = value.getDefiningOp<tensor::ExpandShapeOp>())
-    return expand.getMixedOutputShape()[dim];
-  if (auto op = value.getDefiningOp<DestinationStyleOpInterface>())
-    return getSize(op.getTiedOpOperand(cast<OpResult>(value))->get(), dim);
-  return {};
-}
-
 /// Whether the mask has a column for each key: others would not be visible.
 bool MaskRaiser::coversKeys() {
   Value mask = op.getMask();
   unsigned rank = cast<ShapedType>(mask.getType()).getRank();
-  OpFoldResult columns = getSize(mask, rank - 1);
+  std::optional<OpFoldResult> columns = findSize(mask, rank - 1);
   if (!columns)
     return false;
   AffineExpr missing =
-      evaluator.getNumber(op.getKvLength()) - evaluator.getNumber(columns);
+      evaluator.getNumber(op.getKvLength()) - evaluator.getNumber(*columns);
   auto constant = dyn_cast<AffineConstantExpr>(evaluator.simplify(missing));
   return constant && constant.getValue() <= 0;
 }
@@ -355,12 +342,13 @@ bool MaskRaiser::raise() {
   if (!formula || formula->number)
     return false;
 
-  bool isCausal = true, seesAll = false;
+  bool isCausal = true, someCausal = false, seesAll = false;
   int64_t windowLeft = -1, sinkPrefix = 0;
   for (const Conjunction &conditions : formula->truth) {
     std::optional<Interval> interval = getInterval(conditions);
     if (!interval)
       return false;
+    someCausal |= interval->isCausal;
     if (interval->isEmpty)
       continue;
     isCausal &= interval->isCausal;
@@ -373,9 +361,6 @@ bool MaskRaiser::raise() {
   // Nothing is visible at all, or only the first keys.
   if (!seesAll && windowLeft < 0)
     return false;
-  bool someCausal = llvm::any_of(formula->truth, [&](const Conjunction &c) {
-    return getInterval(c)->isCausal;
-  });
   if (someCausal && !isCausal && !op.getCausal())
     return false;
   if (!seesAll) {

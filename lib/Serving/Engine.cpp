@@ -35,7 +35,6 @@ Engine::Engine(const LanguageModel &model, const Tokenizer *tokenizer,
                hasOnlyCaches(model.module())) {
   fixOptions();
   session = makeSession(options.slots, options.threads);
-  check(hybrid_session_last_only(session.get(), 1));
   tokens.reset(new TokenSession(model, session.get(), options.slots));
   makePrefixSessions();
   running.resize(size_t(options.slots));

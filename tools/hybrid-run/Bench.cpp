@@ -123,9 +123,7 @@ class Bench {
 public:
   explicit Bench(const Options &options) : options(options) {
     const double begin = milliseconds();
-    module = openModule(options.model, options.verifyHashes
-                                           ? HYBRID_OPEN_VERIFY_WEIGHTS
-                                           : HYBRID_OPEN_DEFAULT);
+    module = openModule(options);
     loadTime = milliseconds() - begin;
     session = createSession(module.get(), options.threads, 0);
     check(hybrid_session_last_only(session.get(), options.lastOnly));

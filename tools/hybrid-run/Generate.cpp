@@ -138,11 +138,7 @@ struct Job {
 class Generator {
 public:
   explicit Generator(const Options &options)
-      : options(options),
-        module(openModule(options.model, options.verifyHashes
-                                             ? HYBRID_OPEN_VERIFY_WEIGHTS
-                                             : HYBRID_OPEN_DEFAULT)),
-        model(module.get()),
+      : options(options), module(openModule(options)), model(module.get()),
         config(GenerationConfig::read(options.config.empty()
                                           ? directoryOf(options.model)
                                           : options.config)) {

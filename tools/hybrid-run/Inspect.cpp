@@ -94,10 +94,7 @@ static Json stateBytes(const HybridModule *module) {
 }
 
 int hybrid::inspect(const Options &options) {
-  const ModulePtr module =
-      openModule(options.model,
-                 HYBRID_OPEN_DESCRIBE |
-                     (options.verifyHashes ? HYBRID_OPEN_VERIFY_WEIGHTS : 0));
+  const ModulePtr module = openModule(options, HYBRID_OPEN_DESCRIBE);
   const Json manifest = Json::parse(hybrid_module_manifest(module.get()));
   std::error_code error;
   const uint64_t fileBytes = std::filesystem::file_size(options.model, error);
@@ -124,7 +121,7 @@ int hybrid::inspect(const Options &options) {
 }
 
 int hybrid::verify(const Options &options) {
-  openModule(options.model, HYBRID_OPEN_DESCRIBE | HYBRID_OPEN_VERIFY_WEIGHTS);
+  openModule(options, HYBRID_OPEN_DESCRIBE | HYBRID_OPEN_VERIFY_WEIGHTS);
   if (options.json)
     printJson({{"file", options.model}, {"hashes", "ok"}});
   else

@@ -13,9 +13,11 @@ void hybrid::check(HybridStatus status) {
     throw ToolError(hybrid_last_error());
 }
 
-ModulePtr hybrid::openModule(const std::string &path, uint32_t flags) {
+ModulePtr hybrid::openModule(const Options &options, uint32_t flags) {
+  if (options.verifyHashes)
+    flags |= HYBRID_OPEN_VERIFY_WEIGHTS;
   HybridModule *module = nullptr;
-  check(hybrid_module_open(path.c_str(), flags, &module));
+  check(hybrid_module_open(options.model.c_str(), flags, &module));
   return ModulePtr(module);
 }
 

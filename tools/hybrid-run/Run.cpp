@@ -14,10 +14,7 @@ namespace {
 class Runner {
 public:
   explicit Runner(const Options &options)
-      : options(options),
-        module(openModule(options.model, options.verifyHashes
-                                             ? HYBRID_OPEN_VERIFY_WEIGHTS
-                                             : HYBRID_OPEN_DEFAULT)),
+      : options(options), module(openModule(options)),
         session(createSession(module.get(), options.threads, options.batch)),
         outputs(outputsOf(module.get())), states(statesOf(module.get())) {
     check(hybrid_session_last_only(session.get(), options.lastOnly));

@@ -28,18 +28,20 @@ namespace hybrid {
 
 namespace {
 
-/// The tensor that `value` is a view of, or was written into; null if neither.
-Value getDestination(Value value) {
-  auto result = dyn_cast<OpResult>(value);
-  if (!result)
-    return {};
-  Operation *def = result.getOwner();
-  if (auto destinations = dyn_cast<DestinationStyleOpInterface>(def))
-    return destinations.getTiedOpOperand(result)->get();
-  if (isa<tensor::ExtractSliceOp, tensor::CastOp, tensor::ExpandShapeOp,
-          tensor::CollapseShapeOp>(def))
+/// The tensor that `value` is a view of; null if it is none.
+Value getViewed(Value value) {
+  Operation *def = value.getDefiningOp();
+  if (isa_and_nonnull<tensor::ExtractSliceOp, tensor::CastOp,
+                      tensor::ExpandShapeOp, tensor::CollapseShapeOp>(def))
     return def->getOperand(0);
   return {};
+}
+
+/// The tensor that `value` is a view of, or was written into; null if neither.
+Value getDestination(Value value) {
+  if (auto def = value.getDefiningOp<DestinationStyleOpInterface>())
+    return def.getTiedOpOperand(cast<OpResult>(value))->get();
+  return getViewed(value);
 }
 
 /// The tensor in whose buffer `value` may lie: behind views and destinations.
@@ -60,12 +62,8 @@ Value getFirstWritten(Value value) {
 
 /// The tensor that was written last: behind views only.
 Value getWritten(Value value) {
-  while (Operation *def = value.getDefiningOp()) {
-    if (!isa<tensor::ExtractSliceOp, tensor::CastOp, tensor::ExpandShapeOp,
-             tensor::CollapseShapeOp>(def))
-      break;
-    value = def->getOperand(0);
-  }
+  while (Value viewed = getViewed(value))
+    value = viewed;
   return value;
 }
 

@@ -9,11 +9,11 @@
 //    and, with --batch-rounds, where rows ran together;
 //  - with a fresh prefill of all their tokens at once: within the tolerance.
 // For models whose inputs are token ids and what the runtime fills in, with an
-// output "logits" of rank 3: float32, float16 or bfloat16.
+// output "logits" of rank 3, floats.
 //
 //===----------------------------------------------------------------------===//
 
-#include "hybrid/Runtime/Runtime.h"
+#include "hybrid/Runtime/Numbers.h"
 
 #include <algorithm>
 #include <cmath>
@@ -25,6 +25,8 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+using namespace hybrid;
 
 namespace {
 
@@ -130,20 +132,6 @@ void Properties::readSignature() {
   }
 }
 
-/// A finite float16 or a bfloat16.
-static float widen(uint16_t bits, HybridDtype dtype) {
-  uint32_t wide = uint32_t(bits) << 16;
-  float value;
-  if (dtype == HYBRID_FLOAT16) {
-    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
-    value = exponent ? std::ldexp(float(1024 + fraction), exponent - 25)
-                     : std::ldexp(float(fraction), -24);
-    return bits & 0x8000 ? -value : value;
-  }
-  std::memcpy(&value, &wide, sizeof(value));
-  return value;
-}
-
 Session Properties::make(int64_t sequences) const {
   HybridSessionOptions sessionOptions = {};
   // One thread: the models are small, the machine may be busy.
@@ -171,19 +159,14 @@ Logits Properties::give(HybridSession *session,
   logits.name = "logits";
   check(hybrid_session_run_sequences(session, rows.data(), rows.size(), &input,
                                      1, &logits, 1));
-  const bool isHalf =
-      logits.dtype == HYBRID_FLOAT16 || logits.dtype == HYBRID_BFLOAT16;
-  if ((logits.dtype != HYBRID_FLOAT32 && !isHalf) || logits.rank != 3)
+  if (!isFloat(logits.dtype) || logits.rank != 3)
     throw std::runtime_error("the logits are not floats of rank 3");
   const size_t width = size_t(logits.dims[2]), length = size_t(logits.dims[1]);
   Logits last;
   for (size_t row = 0; row < rows.size(); ++row)
     for (size_t i = 0; i < width; ++i) {
       const size_t at = (row * length + length - 1) * width + i;
-      last.push_back(isHalf
-                         ? widen(static_cast<const uint16_t *>(logits.data)[at],
-                                 logits.dtype)
-                         : static_cast<const float *>(logits.data)[at]);
+      last.push_back(float(valueAt(logits.dtype, logits.data, at)));
     }
   return last;
 }

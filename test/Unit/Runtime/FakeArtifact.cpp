@@ -271,6 +271,19 @@ HybridTensor test::wanted(const char *name) {
   return tensor;
 }
 
+HybridStatus test::runIds(HybridSession *session,
+                          const std::vector<int64_t> &sequences,
+                          const std::vector<int64_t> &ids,
+                          HybridTensor &logits) {
+  const int64_t rows = int64_t(sequences.size());
+  const HybridTensor input =
+      tensor("input_ids", HYBRID_INT64, {rows, int64_t(ids.size()) / rows},
+             ids.data());
+  logits = wanted("logits");
+  return hybrid_session_run_sequences(session, sequences.data(),
+                                      sequences.size(), &input, 1, &logits, 1);
+}
+
 bool test::errorSays(const std::vector<std::string> &texts) {
   const std::string error = hybrid_last_error();
   for (const std::string &text : texts)

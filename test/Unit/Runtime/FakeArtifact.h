@@ -69,6 +69,12 @@ HybridTensor tensor(const char *name, HybridDtype dtype,
 /// An output to be had in the runtime's memory.
 HybridTensor wanted(const char *name);
 
+/// Runs `ids`, as many for each of the sequences; "logits" in the runtime's
+/// memory.
+HybridStatus runIds(HybridSession *session,
+                    const std::vector<int64_t> &sequences,
+                    const std::vector<int64_t> &ids, HybridTensor &logits);
+
 /// Whether the last error contains all these texts; prints it if not.
 bool errorSays(const std::vector<std::string> &texts);
 

@@ -42,15 +42,8 @@ protected:
   /// Runs `ids`, as many for each sequence.
   static Logits run(HybridSession *session, const Ids &sequences,
                     const Ids &ids) {
-    const int64_t rows = int64_t(sequences.size());
-    const HybridTensor input =
-        tensor("input_ids", HYBRID_INT64, {rows, int64_t(ids.size()) / rows},
-               ids.data());
-    HybridTensor logits = wanted("logits");
-    EXPECT_EQ(hybrid_session_run_sequences(session, sequences.data(),
-                                           sequences.size(), &input, 1, &logits,
-                                           1),
-              HYBRID_OK)
+    HybridTensor logits;
+    EXPECT_EQ(runIds(session, sequences, ids, logits), HYBRID_OK)
         << hybrid_last_error();
     Logits result{logits.dims[0], logits.dims[1], {}};
     result.values.resize(logits.bytes / sizeof(float));

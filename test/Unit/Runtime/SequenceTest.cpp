@@ -36,14 +36,8 @@ protected:
   /// Runs `ids`, as many for each sequence; empty on failure.
   static std::vector<float> run(HybridSession *session, const Ids &sequences,
                                 const Ids &ids) {
-    const int64_t rows = int64_t(sequences.size());
-    const HybridTensor input =
-        tensor("input_ids", HYBRID_INT64, {rows, int64_t(ids.size()) / rows},
-               ids.data());
-    HybridTensor logits = wanted("logits");
-    if (hybrid_session_run_sequences(session, sequences.data(),
-                                     sequences.size(), &input, 1, &logits,
-                                     1) != HYBRID_OK)
+    HybridTensor logits;
+    if (runIds(session, sequences, ids, logits) != HYBRID_OK)
       return {};
     return floats(logits);
   }

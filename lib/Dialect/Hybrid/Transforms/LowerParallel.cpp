@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Sizes.h"
 #include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
 #include "hybrid/Dialect/Hybrid/Transforms/Passes.h"
+#include "hybrid/Dialect/Hybrid/Transforms/Sizes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"

@@ -1,6 +1,6 @@
 //===- Sizes.cpp - sizes of tensors from where they were made -------------===//
 
-#include "Sizes.h"
+#include "hybrid/Dialect/Hybrid/Transforms/Sizes.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"

@@ -1,7 +1,7 @@
 //===- Sizes.h - sizes of tensors from where they were made -----*- C++ -*-===//
 
-#ifndef HYBRID_LIB_DIALECT_HYBRID_TRANSFORMS_SIZES_H
-#define HYBRID_LIB_DIALECT_HYBRID_TRANSFORMS_SIZES_H
+#ifndef HYBRID_DIALECT_HYBRID_TRANSFORMS_SIZES_H
+#define HYBRID_DIALECT_HYBRID_TRANSFORMS_SIZES_H
 
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -14,4 +14,4 @@ std::optional<mlir::OpFoldResult> findSize(mlir::Value value, int64_t dim);
 
 } // namespace hybrid
 
-#endif // HYBRID_LIB_DIALECT_HYBRID_TRANSFORMS_SIZES_H
+#endif // HYBRID_DIALECT_HYBRID_TRANSFORMS_SIZES_H
