@@ -356,27 +356,82 @@ def Hybrid_CacheAppendOp : Hybrid_ComputeOp<"cache_append"> {
     cache keeps its values (in place). input is [B,H,T,D] (bhtd) or [B,T,H,D]
     (bthd), cache always [B,H,S,D]. 0 ≤ p and p + T ≤ S are the caller's duty.
 
+    A `ring` keeps the first P = `sink_prefix` positions and the last S - P
+    ones: position q lies in slot q where q < P, else in slot
+    P + (q - P) mod (S - P), and only the last S - P positions of the input and
+    those below P are written.
+
     Constraints:
       * C1: input and cache have rank 4.
       * C2: batch, heads and head dimension agree.
       * C3: element types agree.
       * C4: positions is i64 of shape [B].
+      * C5: sink_prefix ≥ 0, and > 0 only with ring; with ring S is static and
+        sink_prefix < S.
 
     ```mlir
     %c1 = hybrid.cache_append ins(%k : tensor<1x?x2x16xf32>) at(%p) outs(%c0 : tensor<1x2x512x16xf32>)
             {layout = #hybrid.layout<bthd>} -> tensor<1x2x512x16xf32>
     %c3 = hybrid.cache_append ins(%k : tensor<1x?x2x16xf32>) at(%zero) positions(%ps : tensor<1xi64>)
             outs(%c2 : tensor<1x2x512x16xf32>) {layout = #hybrid.layout<bthd>} -> tensor<1x2x512x16xf32>
+    %c5 = hybrid.cache_append ins(%k : tensor<1x?x2x16xf32>) at(%zero) positions(%ps : tensor<1xi64>)
+            outs(%c4 : tensor<1x2x10x16xf32>) {layout = #hybrid.layout<bthd>, ring, sink_prefix = 2 : i64} -> tensor<1x2x10x16xf32>
     ```
   }];
   let arguments = (ins
     Hybrid_Shaped:$input, Index:$position, Optional<Hybrid_Shaped>:$positions,
     Hybrid_Shaped:$cache,
-    DefaultValuedAttr<Hybrid_HeadLayoutAttr, "::hybrid::HeadLayout::BHTD">:$layout);
+    DefaultValuedAttr<Hybrid_HeadLayoutAttr, "::hybrid::HeadLayout::BHTD">:$layout,
+    UnitAttr:$ring, DefaultValuedAttr<Hybrid_I64Attr, "0">:$sink_prefix);
   let assemblyFormat = [{
     `ins` `(` $input `:` type($input) `)` `at` `(` $position `)`
     (`positions` `(` $positions^ `:` type($positions) `)`)?
     `outs` `(` $cache `:` type($cache) `)` attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = dpsDeclaration # [{
+    unsigned getHeadDim() { return getLayout() == HeadLayout::BHTD ? 1 : 2; }
+    unsigned getTimeDim() { return getLayout() == HeadLayout::BHTD ? 2 : 1; }
+  }];
+}
+
+def Hybrid_RingReadOp : Hybrid_ComputeOp<"ring_read"> {
+  let summary = "what a ring keeps, in order, and new positions behind it";
+  let description = [{
+    ring [B,H,S,D] as `hybrid.cache_append` with `ring` and the same
+    `sink_prefix` P leaves it after p = positions[b] positions, of which it keeps
+    n = min(p, S): those below P and the last n - P. input [B,H,T,D] (bhtd) or
+    [B,T,H,D] (bthd) are the positions p, p + 1, …; init is [B,H,S+T,D].
+
+      init[b,h,j,:] = the kept position number j, by ascending position, j < n
+      init[b,h,n+t,:] = input[b,h,t,:]
+      init[b,h,j,:] = 0                                          n + T ≤ j
+
+    From P on all positions are shifted by p - n: to an attention with
+    `lengths` n + T, a window of at most S - P positions and this
+    `sink_prefix` it is as if nothing was missing.
+
+    Constraints:
+      * C1: ring, input and init have rank 4.
+      * C2: batch, heads and head dimension agree between ring, input and init,
+        and the positions of init are those of ring and input together.
+      * C3: element types of ring, input and init agree.
+      * C4: positions is i64 of shape [B].
+      * C5: S is static and 0 ≤ sink_prefix < S.
+
+    ```mlir
+    %r = hybrid.ring_read ins(%ring, %k : tensor<1x2x10x16xf32>, tensor<1x4x2x16xf32>) positions(%ps : tensor<1xi64>)
+           outs(%o : tensor<1x2x14x16xf32>) {layout = #hybrid.layout<bthd>, sink_prefix = 2 : i64} -> tensor<1x2x14x16xf32>
+    ```
+  }];
+  let arguments = (ins
+    Hybrid_Shaped:$ring, Hybrid_Shaped:$input, Hybrid_Shaped:$positions,
+    Hybrid_Shaped:$init,
+    DefaultValuedAttr<Hybrid_HeadLayoutAttr, "::hybrid::HeadLayout::BHTD">:$layout,
+    DefaultValuedAttr<Hybrid_I64Attr, "0">:$sink_prefix);
+  let assemblyFormat = [{
+    `ins` `(` $ring `,` $input `:` type($ring) `,` type($input) `)`
+    `positions` `(` $positions `:` type($positions) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($results)^)?
   }];
   let extraClassDeclaration = dpsDeclaration # [{
     unsigned getHeadDim() { return getLayout() == HeadLayout::BHTD ? 1 : 2; }

@@ -54,25 +54,33 @@ def Hybrid_StateOp : Hybrid_Op<"state", [Symbol]> {
   let summary = "declares a state: memory of the model between calls";
   let description = [{
     A cache that the runtime owns, zero at the start, batch-major. `sym_name`
-    is the graph input's name, `present` the graph output's. For kinds kv and
-    kv_window `length_axis` is the dimension that grows; its size in `type` is
-    the capacity.
+    is the graph input's name, `present` the graph output's. For kind kv
+    `length_axis` is the dimension that grows; its size in `type` is the
+    capacity. A kv_window is a ring along `length_axis`: of up to `capacity`
+    positions it keeps the first `sink_prefix` and the last ones, as
+    `hybrid.cache_append` with `ring` writes them.
 
     Constraints:
       * C1: type is a ranked tensor of rank ≥ 1, in which only dimension 0, the
         batch, may be dynamic.
       * C2: length_axis is present exactly for kv and kv_window, and is between
         1 and rank-1.
+      * C3: sink_prefix and capacity are present exactly for kv_window, and
+        0 ≤ sink_prefix < size along length_axis ≤ capacity.
 
     ```mlir
+    hybrid.state @"past_key.0" kv_window present "present_key.0" length_axis 2 sink_prefix 2 capacity 512 : tensor<?x2x10x16xf32>
     hybrid.state @"past_key.1" kv present "present_key.1" length_axis 2 : tensor<?x2x512x16xf32>
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Hybrid_StateKindAttr:$kind,
                        StrAttr:$present, OptionalAttr<Hybrid_I64Attr>:$length_axis,
+                       OptionalAttr<Hybrid_I64Attr>:$sink_prefix,
+                       OptionalAttr<Hybrid_I64Attr>:$capacity,
                        TypeAttrOf<AnyRankedTensor>:$type);
   let assemblyFormat = [{
-    $sym_name $kind `present` $present (`length_axis` $length_axis^)? attr-dict `:` $type
+    $sym_name $kind `present` $present (`length_axis` $length_axis^)?
+    (`sink_prefix` $sink_prefix^)? (`capacity` $capacity^)? attr-dict `:` $type
   }];
   let hasVerifier = 1;
 }

@@ -7,12 +7,10 @@
 
 namespace hybrid {
 
-std::string writeBundleFile(const std::string &path,
-                            llvm::ArrayRef<char> shared,
-                            const std::string &manifest,
-                            const std::string &model,
-                            const std::vector<WeightRef> &weights,
-                            uint64_t weightBytes) {
+std::string
+writeBundleFile(const std::string &path, llvm::ArrayRef<char> shared,
+                const std::string &manifest, const std::string &model,
+                const std::vector<WeightRef> &weights, uint64_t weightBytes) {
   WeightStore store(model);
   std::vector<WeightChunk> chunks;
   for (const WeightRef &weight : weights)

@@ -1,4 +1,5 @@
-//===- Bundle.h - from code and weight references to a file ------*- C++ -*-===//
+//===- Bundle.h - from code and weight references to a file ------*- C++
+//-*-===//
 
 #ifndef HYBRID_LIB_COMPILER_BUNDLE_H
 #define HYBRID_LIB_COMPILER_BUNDLE_H
@@ -17,14 +18,12 @@ struct WeightRef {
   uint64_t offset, length, at;
 };
 
-/// Writes the artifact `path`; weights are read from the folder of `model` while
-/// they are written. Returns an empty string or what went wrong.
-std::string writeBundleFile(const std::string &path,
-                            llvm::ArrayRef<char> shared,
-                            const std::string &manifest,
-                            const std::string &model,
-                            const std::vector<WeightRef> &weights,
-                            uint64_t weightBytes);
+/// Writes the artifact `path`; weights are read from the folder of `model`
+/// while they are written. Returns an empty string or what went wrong.
+std::string
+writeBundleFile(const std::string &path, llvm::ArrayRef<char> shared,
+                const std::string &manifest, const std::string &model,
+                const std::vector<WeightRef> &weights, uint64_t weightBytes);
 
 } // namespace hybrid
 

@@ -129,8 +129,7 @@ bool Compilation::import() {
   return true;
 }
 
-bool Compilation::runPipeline(
-    llvm::function_ref<void(OpPassManager &)> build) {
+bool Compilation::runPipeline(llvm::function_ref<void(OpPassManager &)> build) {
   PassManager pm(&context, ModuleOp::getOperationName());
   build(pm);
   return succeeded(pm.run(*module));
@@ -214,9 +213,8 @@ bool Compilation::generateCode() {
       }))
     return false;
   if (options.stage == Stage::Object)
-    return writeOutput([&](llvm::raw_ostream &os) {
-      os.write(object.data(), object.size());
-    });
+    return writeOutput(
+        [&](llvm::raw_ostream &os) { os.write(object.data(), object.size()); });
   return phase("write", [&] { return writeBundle(object); });
 }
 
@@ -286,13 +284,15 @@ bool Compilation::run() {
     if (func->hasAttr(kEntryAttr)) {
       auto launches = func.getBody().getOps<LaunchOp>();
       report.launches.emplace_back(
-          func.getName().str(), std::distance(launches.begin(), launches.end()));
+          func.getName().str(),
+          std::distance(launches.begin(), launches.end()));
     }
   }
   report.arenaBytes =
       (*module)->getAttrOfType<IntegerAttr>(kArenaBytesAttr).getInt();
   auto states = module->getOps<StateOp>();
   report.numStates = std::distance(states.begin(), states.end());
+  report.stateBytes = getStateBytes(*module);
   if (!phase("lower to LLVM", [&] { return runPipeline(buildLLVMPipeline); }))
     return false;
   return generateCode();
@@ -307,7 +307,9 @@ bool compile(llvm::StringRef input, llvm::StringRef output,
 }
 
 std::string CompileReport::toJSON() const {
-  llvm::json::Object launchCounts, seconds;
+  llvm::json::Object launchCounts, seconds, states;
+  for (auto &[kind, bytes] : stateBytes)
+    states[kind] = bytes;
   for (auto &[name, count] : launches)
     launchCounts[name] = count;
   for (auto &[name, time] : phases)
@@ -317,6 +319,7 @@ std::string CompileReport::toJSON() const {
                             {"kernels", numKernels},
                             {"states", numStates},
                             {"launches", std::move(launchCounts)},
+                            {"state_bytes_per_sequence", std::move(states)},
                             {"weights_bytes", weightBytes},
                             {"arena_bytes", arenaBytes},
                             {"code_bytes", codeBytes},
@@ -338,8 +341,10 @@ std::string CompileReport::toText() const {
      << "kernels   " << numKernels << " different\n";
   for (auto &[name, count] : launches)
     os << "launches  " << count << " in " << name << "\n";
-  os << "states    " << numStates << "\n"
-     << "weights   " << mib(weightBytes) << "\n"
+  os << "states    " << numStates << "\n";
+  for (auto &[kind, bytes] : stateBytes)
+    os << "          " << kind << " " << mib(bytes) << " per sequence\n";
+  os << "weights   " << mib(weightBytes) << "\n"
      << "arena     " << mib(arenaBytes) << " at full capacity\n"
      << "code      " << mib(codeBytes) << "\n";
   double total = 0;

@@ -68,40 +68,60 @@ llvm::Expected<json::Object> describeValue(DictionaryAttr value) {
   return object;
 }
 
+std::string getKindName(StateOp state) {
+  std::string kind = stringifyStateKind(state.getKind()).str();
+  std::replace(kind.begin(), kind.end(), '_', '-');
+  return kind;
+}
+
 json::Object describeState(StateOp state, StringRef batch) {
   auto type = cast<RankedTensorType>(state.getType());
+  auto axis = state.getLengthAxis();
   json::Array dims;
-  for (int64_t size : type.getShape()) {
+  for (auto [i, size] : llvm::enumerate(type.getShape())) {
     if (ShapedType::isDynamic(size))
       dims.push_back(batch.str());
     else
-      dims.push_back(size);
+      dims.push_back(axis == int64_t(i) ? state.getCapacity().value_or(size)
+                                        : size);
   }
-  std::string kind = stringifyStateKind(state.getKind()).str();
-  std::replace(kind.begin(), kind.end(), '_', '-');
   json::Object object{{"name", state.getSymName().str()},
                       {"present", state.getPresent().str()},
-                      {"kind", kind},
+                      {"kind", getKindName(state)},
                       {"dtype", getDtypeName(type.getElementType()).str()},
                       {"dims", std::move(dims)}};
-  if (auto axis = state.getLengthAxis())
+  if (axis)
     object["length_axis"] = *axis;
+  if (state.getKind() == StateKind::KVWindow) {
+    object["sinks"] = *state.getSinkPrefix();
+    object["window"] = type.getDimSize(*axis) - *state.getSinkPrefix();
+  }
   return object;
 }
 
 } // namespace
 
-llvm::Expected<json::Object> buildManifest(ModuleOp module,
-                                           const CPUTarget &target,
-                                           json::Object model) {
+std::map<std::string, int64_t> getStateBytes(ModuleOp module) {
+  std::map<std::string, int64_t> bytes;
+  for (auto state : module.getOps<StateOp>()) {
+    auto type = cast<RankedTensorType>(state.getType());
+    int64_t size = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
+    for (int64_t dim : type.getShape())
+      size *= ShapedType::isDynamic(dim) ? 1 : dim;
+    bytes[getKindName(state)] += size;
+  }
+  return bytes;
+}
+
+llvm::Expected<json::Object>
+buildManifest(ModuleOp module, const CPUTarget &target, json::Object model) {
   json::Object manifest;
   manifest["compiler"] = "0.1.0";
   manifest["model"] = std::move(model);
-  manifest["target"] =
-      json::Object{{"device", "cpu"},
-                   {"triple", target.triple},
-                   {"cpu", target.cpu},
-                   {"features", json::Array(target.features)}};
+  manifest["target"] = json::Object{{"device", "cpu"},
+                                    {"triple", target.triple},
+                                    {"cpu", target.cpu},
+                                    {"features", json::Array(target.features)}};
   std::string batch = "batch", seq;
   json::Array symbols;
   if (auto attr = module->getAttrOfType<ArrayAttr>(kSymbolsAttr))

@@ -1,4 +1,5 @@
-//===- Manifest.h - the artifact's manifest ----------------------*- C++ -*-===//
+//===- Manifest.h - the artifact's manifest ----------------------*- C++
+//-*-===//
 
 #ifndef HYBRID_LIB_COMPILER_MANIFEST_H
 #define HYBRID_LIB_COMPILER_MANIFEST_H
@@ -7,7 +8,12 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/JSON.h"
 
+#include <map>
+
 namespace hybrid {
+
+/// Bytes of the states of one sequence by kind, as the manifest names kinds.
+std::map<std::string, int64_t> getStateBytes(mlir::ModuleOp module);
 
 /// The manifest (docs/artifact.md) of a module at level 4, without what the
 /// artifact writer adds. `model` becomes its "model" object.

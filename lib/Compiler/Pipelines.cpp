@@ -44,6 +44,8 @@ void buildImportPipeline(OpPassManager &pm,
   pm.addNestedPass<func::FuncOp>(createRaiseMasksPass());
   pm.addPass(createPerSequencePositionsPass());
   pm.addPass(createCSEPass());
+  pm.addPass(createWindowRingsPass());
+  pm.addPass(createCSEPass());
 }
 
 void buildSchedulePipeline(OpPassManager &pm) {

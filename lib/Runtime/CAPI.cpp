@@ -131,6 +131,8 @@ HybridStatus hybrid_module_state(const HybridModule *module, size_t index,
       info->dims[i] = state.dims[i];
     info->length_axis = state.lengthAxis;
     info->bytes_per_sequence = state.bytes(1);
+    info->window = state.window;
+    info->sinks = state.sinks;
   });
 }
 

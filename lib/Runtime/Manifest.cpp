@@ -316,12 +316,19 @@ private:
   }
 
   static void stateLength(const Node &node, State &state) {
-    if (state.kind != CacheKind::KV)
+    if (state.kind != CacheKind::KV && state.kind != CacheKind::KVWindow)
       return;
     state.lengthAxis =
         int(node["length_axis"].integer(0, int64_t(state.dims.size()) - 1));
     if (state.dims[state.lengthAxis] < 0)
       fail("'" + node.path + ".length_axis' is the batch");
+    if (state.kind != CacheKind::KVWindow)
+      return;
+    const int64_t capacity = state.dims[state.lengthAxis];
+    state.window = node["window"].integer(1, maxDim);
+    state.sinks = node["sinks"].integer(0, maxDim);
+    if (state.slots() > capacity)
+      fail("'" + node.path + "' keeps more positions than its capacity");
   }
 
   void stateSize(const Node &node, const State &state) const {
@@ -432,8 +439,10 @@ std::string Value::typeText() const {
 
 uint64_t State::bytes(int64_t batch) const {
   uint64_t bytes = hybrid_dtype_size(dtype);
-  for (int64_t dim : dims)
-    bytes *= uint64_t(dim < 0 ? batch : dim);
+  for (size_t i = 0; i < dims.size(); ++i) {
+    const int64_t size = int(i) == lengthAxis ? slots() : dims[i];
+    bytes *= uint64_t(size < 0 ? batch : size);
+  }
   return bytes;
 }
 

@@ -25,7 +25,7 @@ struct Session::Rewinding {
 
 bool Session::hasFixedStates() const {
   return std::any_of(manifest.states.begin(), manifest.states.end(),
-                     [](const State &state) { return state.lengthAxis < 0; });
+                     [](const State &state) { return !state.keepsAll(); });
 }
 
 /// Calls can be replayed when token ids are all that they are given, but for

@@ -9,9 +9,9 @@
 
 namespace hybrid {
 
-/// One sequence's states without a length (conv, recurrent, kv-window) after
-/// `position` tokens: those that cannot be cut. States with a length need no
-/// checkpoint, they keep every position.
+/// One sequence's conv, recurrent and kv-window states after `position` tokens:
+/// those that cannot be cut. kv states need no checkpoint, they keep every
+/// position.
 struct Checkpoint {
   int64_t position;
   std::vector<char> bytes; ///< in the manifest's order, one after another

@@ -217,10 +217,9 @@ void Session::loadStates(const Binding &binding) {
     if (!tensor || !tensor->data)
       continue;
     const char *from = static_cast<const char *>(tensor->data);
-    visitState(state, binding.batch, binding.position,
-               [&](uint64_t offset, uint64_t bytes) {
-                 std::memcpy(states[i].data() + offset, from, bytes);
-                 from += bytes;
+    visitValue(state, binding.batch, binding.position,
+               [&](uint64_t offset, uint64_t at, uint64_t bytes) {
+                 std::memcpy(states[i].data() + offset, from + at, bytes);
                });
   }
 }
@@ -240,8 +239,11 @@ void Session::fetchState(size_t index, HybridTensor &tensor) {
     tensor.dims[0] = boundBatch;
   if (state.lengthAxis >= 0)
     tensor.dims[state.lengthAxis] = length;
-  visitState(state, boundBatch, length, [&](uint64_t offset, uint64_t bytes) {
-    std::memcpy(to, states[index].data() + offset, bytes);
-    to += bytes;
-  });
+  // What a ring does not keep is zeros.
+  if (state.isRing())
+    std::memset(to, 0, tensor.bytes);
+  visitValue(state, boundBatch, length,
+             [&](uint64_t offset, uint64_t at, uint64_t bytes) {
+               std::memcpy(to + at, states[index].data() + offset, bytes);
+             });
 }

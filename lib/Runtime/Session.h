@@ -124,14 +124,14 @@ private:
   }
   uint64_t outputBytes(size_t index) const;
 
-  /// Calls `visit(data, bytes)` for each state of a sequence that has no
-  /// length, in the manifest's order. States that no run has touched are left
-  /// out.
+  /// Calls `visit(data, bytes)` for the memory of each state of a sequence that
+  /// does not keep all positions, in the manifest's order. States that no run
+  /// has touched are left out.
   template <typename Visit>
   void visitFixedStates(int64_t sequence, Visit visit) const {
     for (size_t i = 0; i < states.size(); ++i)
-      if (states[i].data() && manifest.states[i].lengthAxis < 0)
-        visitSequence(manifest.states[i], sequence, 0,
+      if (states[i].data() && !manifest.states[i].keepsAll())
+        visitSequence(manifest.states[i], sequence, manifest.states[i].slots(),
                       [&](uint64_t offset, uint64_t bytes) {
                         visit(states[i].data() + offset, bytes);
                       });

@@ -68,6 +68,10 @@ static std::string modelHash(const Manifest &manifest) {
     for (size_t i = 0; i < state.dims.size(); ++i)
       add(int(i) == state.lengthAxis ? "length"
                                      : std::to_string(state.dims[i]));
+    if (state.isRing()) {
+      add(std::to_string(state.window));
+      add(std::to_string(state.sinks));
+    }
   }
   return hasher.hex();
 }
@@ -79,7 +83,7 @@ static uint64_t payloadBytes(const Manifest &manifest,
   for (const SequenceHeader &header : headers) {
     total += uint64_t(header.position - header.known) * sizeof(int64_t);
     for (const State &state : manifest.states)
-      total += valueBytes(state, 1, header.position);
+      total += filledBytes(state, 1, header.position);
   }
   return total;
 }

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "SequenceLengths.h"
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -240,25 +241,6 @@ std::optional<Size> Entry::getBehindPast(Value index) {
     return std::nullopt;
   return Size{AffineMap::get(map.getNumDims(), map.getNumSymbols(), behind),
               operands};
-}
-
-/// positions + keys.
-Value createLengths(OpBuilder &b, Location loc, Value positions, Value batch,
-                    OpFoldResult keys) {
-  auto type = cast<RankedTensorType>(positions.getType());
-  Value init = tensor::EmptyOp::create(b, loc, type, ValueRange{batch});
-  Value count = getValueOrCreateConstantIndexOp(b, loc, keys);
-  AffineMap identity = b.getMultiDimIdentityMap(1);
-  auto sum = linalg::GenericOp::create(
-      b, loc, TypeRange{type}, ValueRange{positions}, ValueRange{init},
-      ArrayRef{identity, identity}, {utils::IteratorType::parallel},
-      [&](OpBuilder &b, Location loc, ValueRange args) {
-        Value number =
-            arith::IndexCastOp::create(b, loc, type.getElementType(), count);
-        linalg::YieldOp::create(
-            b, loc, arith::AddIOp::create(b, loc, args[0], number).getResult());
-      });
-  return sum.getResult(0);
 }
 
 void Entry::rewrite(StringRef name) {

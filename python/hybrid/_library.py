@@ -59,6 +59,8 @@ class StateInfo(c.Structure):
         ("dims", Dims),
         ("length_axis", c.c_int32),
         ("bytes_per_sequence", c.c_uint64),
+        ("window", c.c_int64),
+        ("sinks", c.c_int64),
     ]
 
 

@@ -53,6 +53,17 @@ class State:
     #: The axis that grows with the position, or None.
     length_axis: Optional[int]
     bytes_per_sequence: int
+    #: Of a "kv-window": how many of the last and of the first positions it
+    #: keeps; 0 for other kinds. Other positions are zeros when it is read.
+    window: int = 0
+    sinks: int = 0
+
+    def kept(self, length: int) -> list[int]:
+        """Which of `length` positions it keeps."""
+        if not self.window:
+            return list(range(length))
+        first = max(self.sinks, length - self.window)
+        return [*range(min(self.sinks, length)), *range(first, length)]
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,8 @@ def _state(info: _library.StateInfo) -> State:
         dims=tuple(info.dims[: info.rank]),
         length_axis=info.length_axis if info.length_axis >= 0 else None,
         bytes_per_sequence=info.bytes_per_sequence,
+        window=info.window,
+        sinks=info.sinks,
     )
 
 

@@ -89,8 +89,11 @@ class Artifact:
         command += [f"{self.folder.name}/model.onnx", "-o", self.file]
         if not self.states:
             command.append("--no-states")
-        tools.call(command, self.folder.parent, TIMEOUT)
-        manifest = json.loads(self.call_run("--inspect", "--json"))["manifest"]
+        report = tools.call([*command, "--json"], self.folder.parent, TIMEOUT)
+        self.compiled_state_bytes = json.loads(report)["state_bytes_per_sequence"]
+        inspected = json.loads(self.call_run("--inspect", "--json"))
+        self.state_bytes = inspected["state_bytes_per_sequence"]
+        manifest = inspected["manifest"]
         self.roles = {i["name"]: i["role"] for i in manifest["inputs"]}
         roles = {symbol["role"] for symbol in manifest["symbols"]}
         self.can_leave_out = "from" in roles
@@ -129,6 +132,16 @@ class Artifact:
             yield name + ", bare", lambda d, s=bare: self.compare(d, s)
         if self.mode == "states":
             yield "sequences", self.check_sequences
+            yield "state bytes", self.check_state_bytes
+
+    def check_state_bytes(self, differences):
+        """What the compiler says states take is what the runtime says."""
+        kinds = dict(self.state_bytes)
+        total = kinds.pop("total")
+        kinds = {kind: size for kind, size in kinds.items() if size}
+        compiled = self.compiled_state_bytes
+        if kinds != compiled or total != sum(compiled.values()):
+            raise Different(f"the compiler says {compiled}, the runtime {kinds}")
 
     def check_sequences(self, differences):
         """Sequences in any order are what they are alone."""

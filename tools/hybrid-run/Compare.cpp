@@ -65,8 +65,36 @@ static std::string mismatch(const HybridTensor &got, const NpyArray &want) {
   return "shape " + shapeText(got) + ", expected " + shapeText(shape);
 }
 
+namespace {
+/// Which elements of a state's value the state keeps: all but for windows.
+class Kept {
+public:
+  Kept(const HybridTensor &value, const HybridStateInfo *state) {
+    if (!state || state->window == 0)
+      return;
+    length = value.dims[state->length_axis];
+    for (int32_t i = state->length_axis + 1; i < value.rank; ++i)
+      positionSize *= size_t(value.dims[i]);
+    sinks = state->sinks;
+    window = state->window;
+  }
+
+  bool operator()(size_t element) const {
+    if (length < 0)
+      return true;
+    const int64_t position = int64_t(element / positionSize % size_t(length));
+    return position < sinks || position >= length - window;
+  }
+
+private:
+  int64_t length = -1, sinks = 0, window = 0;
+  size_t positionSize = 1;
+};
+} // namespace
+
 Difference hybrid::compareValues(const HybridTensor &got, const NpyArray &want,
-                                 double rtol, double atol) {
+                                 double rtol, double atol,
+                                 const HybridStateInfo *state) {
   Difference result;
   result.name = want.name;
   result.problem = mismatch(got, want);
@@ -76,7 +104,11 @@ Difference hybrid::compareValues(const HybridTensor &got, const NpyArray &want,
   const size_t count = got.bytes / hybrid_dtype_size(got.dtype);
   size_t worst = 0;
   bool worstOk = true;
+  const Kept isKept(got, state);
   for (size_t i = 0; i < count; ++i) {
+    if (!isKept(i))
+      continue;
+    ++result.elements;
     const Element element =
         floats ? compareElement(valueAt(got.dtype, got.data, i),
                                 valueAt(want.dtype, want.data.data(), i), rtol,
@@ -92,8 +124,7 @@ Difference hybrid::compareValues(const HybridTensor &got, const NpyArray &want,
     worstOk = element.ok;
     result.maxAbs = element.distance;
   }
-  result.elements = count;
-  if (!count)
+  if (!result.elements)
     return result;
   result.where = indexOf(worst, got);
   result.got = valueAt(got.dtype, got.data, worst);

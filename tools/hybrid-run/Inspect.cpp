@@ -76,10 +76,16 @@ static void printSignature(const HybridModule *module) {
 
 static void printStates(const HybridModule *module) {
   std::printf("states\n");
-  for (const HybridStateInfo &state : statesOf(module))
-    std::printf("  %-28s %-9s %s, %s per sequence\n", state.name, state.kind,
+  for (const HybridStateInfo &state : statesOf(module)) {
+    std::printf("  %-28s %-9s %s, %s per sequence", state.name, state.kind,
                 typeText(state).c_str(),
                 bytesText(state.bytes_per_sequence).c_str());
+    if (state.window)
+      std::printf(" (the first %lld and last %lld positions)",
+                  static_cast<long long>(state.sinks),
+                  static_cast<long long>(state.window));
+    std::printf("\n");
+  }
   std::printf("\nbytes\n");
   for (const char *kind : stateKinds)
     if (const uint64_t bytes = hybrid_module_state_bytes(module, kind, 1))

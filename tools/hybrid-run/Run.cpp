@@ -118,6 +118,14 @@ private:
     return json;
   }
 
+  /// The state with a `present` name; null for outputs.
+  const HybridStateInfo *findState(const std::string &present) const {
+    for (const HybridStateInfo &state : states)
+      if (present == state.present)
+        return &state;
+    return nullptr;
+  }
+
   bool isOutput(const char *name) const {
     for (const HybridValueInfo &output : outputs)
       if (std::string(output.name) == name)
@@ -152,7 +160,8 @@ private:
       difference.problem = "the model has no such output";
       for (const HybridTensor &got : results)
         if (want.name == got.name)
-          difference = compareValues(got, want, options.rtol, options.atol);
+          difference = compareValues(got, want, options.rtol, options.atol,
+                                     findState(got.name));
       ok &= difference.ok();
       list.push_back(difference.json());
       if (!options.json)

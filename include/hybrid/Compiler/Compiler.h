@@ -7,6 +7,7 @@
 #include "llvm/Support/Error.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,8 @@ struct CompileReport {
   unsigned numNodes = 0, numKernels = 0, numStates = 0;
   /// Launches per entry point, in the manifest's order.
   std::vector<std::pair<std::string, unsigned>> launches;
+  /// Bytes of a sequence's states by kind, as the manifest names kinds.
+  std::map<std::string, int64_t> stateBytes;
   int64_t weightBytes = 0, arenaBytes = 0, codeBytes = 0;
   /// Seconds per phase, in order.
   std::vector<std::pair<std::string, double>> phases;

@@ -69,9 +69,21 @@ struct State {
   /// At full capacity; -1 (only first) where the batch stands.
   std::vector<int64_t> dims;
   int lengthAxis = -1;
+  /// Of a ring (kv-window): how many of the last and of the first positions it
+  /// keeps; 0 otherwise.
+  int64_t window = 0, sinks = 0;
 
   bool hasBatch() const { return !dims.empty() && dims[0] == -1; }
-  /// Bytes at full capacity for `batch` sequences.
+  bool isRing() const { return window > 0; }
+  /// Whether all positions so far are kept, so that it can be cut.
+  bool keepsAll() const { return lengthAxis >= 0 && !isRing(); }
+  /// Positions that there is memory for; 0 without a length.
+  int64_t slots() const {
+    if (lengthAxis < 0)
+      return 0;
+    return isRing() ? window + sinks : dims[size_t(lengthAxis)];
+  }
+  /// Bytes of memory for `batch` sequences.
   uint64_t bytes(int64_t batch) const;
 };
 

@@ -152,7 +152,13 @@ typedef struct HybridStateInfo {
   int32_t rank;
   int64_t dims[HYBRID_MAX_RANK]; ///< at full capacity; -1 where it is the batch
   int32_t length_axis;           ///< that grows with the position, or -1
-  uint64_t bytes_per_sequence;
+  uint64_t bytes_per_sequence;   ///< of memory
+  /// Of a kv-window, which is a ring: how many of the last and of the first
+  /// positions it keeps; 0 for other kinds. As a tensor it has all positions;
+  /// those that are not kept are zeros when it is read, and ignored when it is
+  /// given.
+  int64_t window;
+  int64_t sinks;
 } HybridStateInfo;
 
 /// A symbolic dimension of the model.

@@ -69,6 +69,46 @@ def PerSequencePositionsPass : Pass<"hybrid-per-sequence-positions", "::mlir::Mo
   ];
 }
 
+def WindowRingsPass : Pass<"hybrid-window-rings", "::mlir::ModuleOp"> {
+  let summary = "Keeps of a cache only what windows of attention see";
+  let description = [{
+    A state of kind `kv` that all entries only append to, and that only attention
+    with one `window_left` and `sink_prefix` sees, becomes one of kind
+    `kv_window`: a ring of window_left + 1 positions behind the first
+    sink_prefix, whatever the context's length. The attention of a single query
+    sees the ring after the append, in which all is visible; with more queries
+    `hybrid.ring_read` puts what was kept before the new positions.
+
+    Before:
+    ```mlir
+    hybrid.state @key kv present "present_key" length_axis 2 : tensor<?x2x512x16xf32>
+    …
+    %k0 = hybrid.read_state @key : tensor<?x2x512x16xf32>
+    %k1 = hybrid.cache_append ins(%k : tensor<?x2x1x16xf32>) at(%zero) positions(%p : tensor<?xi64>) outs(%k0 : …) -> tensor<?x2x512x16xf32>
+    %a = hybrid.attention ins(%q, %k1, %v1 : …) lengths(%n : tensor<?xi64>) kv_length(%length) q_offset(%zero) outs(%o : …) {causal, window_left = 7 : i64, sink_prefix = 2 : i64, …} -> …
+    ```
+    After:
+    ```mlir
+    hybrid.state @key kv_window present "present_key" length_axis 2 sink_prefix 2 capacity 512 : tensor<?x2x10x16xf32>
+    …
+    %k0 = hybrid.read_state @key : tensor<?x2x10x16xf32>
+    %k1 = hybrid.cache_append ins(%k : tensor<?x2x1x16xf32>) at(%zero) positions(%p : tensor<?xi64>) outs(%k0 : …) {ring, sink_prefix = 2 : i64} -> tensor<?x2x10x16xf32>
+    %least = linalg.generic … ins(%p : …) { … minsi %in, %nine … addi … %one … }
+    %a = hybrid.attention ins(%q, %k1, %v1 : …) lengths(%least : tensor<?xi64>) kv_length(%ten) q_offset(%zero) outs(%o : …) {…} -> …
+    ```
+
+    A use that does not allow it (the sequences share one position, a mask, an
+    output of the whole cache) leaves the state as it is, with a remark.
+  }];
+  let statistics = [
+    Statistic<"numRings", "num-rings", "states that became rings">
+  ];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def FuseElementwisePass : Pass<"hybrid-fuse-elementwise", "::mlir::func::FuncOp"> {
   let summary = "Merges elementwise, broadcast and transpose operations into their consumers";
   let description = [{

@@ -204,6 +204,7 @@ LogicalResult EntryConverter::declareState(const State &state,
   StateOp::create(builder, source.getLoc(), builder.getStringAttr(state.name),
                   StateKindAttr::get(builder.getContext(), *kind),
                   builder.getStringAttr(state.present), axis,
+                  /*sink_prefix=*/IntegerAttr(), /*capacity=*/IntegerAttr(),
                   TypeAttr::get(type));
   return success();
 }

@@ -214,6 +214,8 @@ private:
 
 // One per computation; each replaces the operation by loops.
 void lowerAttention(AttentionOp op);
+void lowerCacheAppend(CacheAppendOp op);
+void lowerRingRead(RingReadOp op);
 void lowerScan(ScanOp op);
 
 } // namespace hybrid

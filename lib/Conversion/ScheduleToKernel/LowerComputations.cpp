@@ -263,22 +263,6 @@ void lowerGatedNorm(GatedNormOp op) {
   op.erase();
 }
 
-void lowerCacheAppend(CacheAppendOp op) {
-  LoopBuilder b(op, op.getInput().getType().getElementType());
-  b.nest(getSizes(b, op.getInput()), [&](ValueRange ivs) {
-    Value value = memref::LoadOp::create(b, op.getInput(), ivs);
-    Value place = b.addI(op.getPosition(), ivs[op.getTimeDim()]);
-    if (Value positions = op.getPositions()) {
-      Value own = memref::LoadOp::create(b, positions, ivs[0]);
-      place = b.addI(b.toIndex(own), place);
-    }
-    memref::StoreOp::create(
-        b, value, op.getCache(),
-        ValueRange{ivs[0], ivs[op.getHeadDim()], place, ivs[3]});
-  });
-  op.erase();
-}
-
 void lowerCumSum(CumSumOp op) {
   Type type = op.getInput().getType().getElementType();
   LoopBuilder b(op, type);
@@ -329,6 +313,7 @@ struct LowerComputations : impl::LowerComputationsPassBase<LowerComputations> {
           .Case(lowerNorm)
           .Case(lowerGatedNorm)
           .Case(lowerCacheAppend)
+          .Case(lowerRingRead)
           .Case(lowerCumSum);
       ++numLowered;
     }

@@ -113,8 +113,12 @@ SmallVector<int64_t> TileChooser::choose(linalg::LinalgOp contraction) {
       tiles.back() = 4;
     return tiles;
   }
-  if (isa<RopeOp, CacheAppendOp>(op))
-    return {1, 1, 64};
+  if (isa<RopeOp, CacheAppendOp, RingReadOp>(op)) {
+    // Rings are not cut over time.
+    SmallVector<int64_t> tiles = {1, 1, 64};
+    tiles.resize(extents.size());
+    return tiles;
+  }
   if (contraction)
     return chooseContraction(contraction);
   return chooseByVolume(kElementsPerBlock);

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Optional, Union
 
+import numpy as np
+
 from .._compile import compile_with
 from .._module import Module, load
 from ..errors import BadInput, HybridError
@@ -214,8 +216,19 @@ class _Verifier:
         names += [state.present for state in self.module.states if state.present]
         last = len(self.calls) - 1
         results = self._results(self.module, self.reference, names, last)
+        windows = {s.present: s for s in self.module.states if s.window}
+
+        def kept(name: str, value: Array) -> Array:
+            axis = windows[name].length_axis if name in windows else None
+            if axis is None:
+                return value
+            return np.take(value, windows[name].kept(value.shape[axis]), axis)
+
         calls = [
-            [self._compare(name, got[name], want[name]) for name in names]
+            [
+                self._compare(name, kept(name, got[name]), kept(name, want[name]))
+                for name in names
+            ]
             for got, want in results
         ]
         return Report(str(self.model), str(self.reference), calls)

@@ -37,9 +37,9 @@ func.func @cumsum_integer(%x: memref<8xi64>, %o: memref<8xi64>) {
 // CHECK-SAME: %[[X:[^:]*]]: memref<1x2x?x16xf16>, %[[C:[^:]*]]: memref<1x2x64x16xf16>, %[[P:[^:]*]]: index)
 // CHECK: scf.for %[[H:.*]] = %{{.*}} to
 // CHECK: scf.for %[[T:.*]] = %{{.*}} to
+// CHECK: %[[AT:.*]] = arith.addi %[[P]], %[[T]]
 // CHECK: scf.for %[[D:.*]] = %{{.*}} to
 // CHECK: %[[V:.*]] = memref.load %[[X]][%{{.*}}, %[[H]], %[[T]], %[[D]]]
-// CHECK: %[[AT:.*]] = arith.addi %[[P]], %[[T]]
 // CHECK: memref.store %[[V]], %[[C]][%{{.*}}, %[[H]], %[[AT]], %[[D]]]
 func.func @cache_append(%x: memref<1x2x?x16xf16>, %c: memref<1x2x64x16xf16>, %p: index) {
   hybrid.cache_append ins(%x : memref<1x2x?x16xf16>) at(%p) outs(%c : memref<1x2x64x16xf16>)
@@ -50,16 +50,53 @@ func.func @cache_append(%x: memref<1x2x?x16xf16>, %c: memref<1x2x64x16xf16>, %p:
 // CHECK-SAME: %[[X:[^:]*]]: memref<?x2x?x16xf16>, %[[C:[^:]*]]: memref<?x2x64x16xf16>, %[[P:[^:]*]]: index, %[[PS:[^:]*]]: memref<?xi64>)
 // CHECK: scf.for %[[B:.*]] = %{{.*}} to
 // CHECK: scf.for %[[H:.*]] = %{{.*}} to
-// CHECK: scf.for %[[T:.*]] = %{{.*}} to
-// CHECK: scf.for %[[D:.*]] = %{{.*}} to
-// CHECK: %[[V:.*]] = memref.load %[[X]][%[[B]], %[[H]], %[[T]], %[[D]]]
-// CHECK: %[[COMMON:.*]] = arith.addi %[[P]], %[[T]]
 // CHECK: %[[OWN:.*]] = memref.load %[[PS]][%[[B]]]
 // CHECK: %[[NUMBER:.*]] = arith.index_cast %[[OWN]]
-// CHECK: %[[AT:.*]] = arith.addi %[[NUMBER]], %[[COMMON]]
+// CHECK: %[[FIRST:.*]] = arith.addi %[[NUMBER]], %[[P]]
+// CHECK: scf.for %[[T:.*]] = %{{.*}} to
+// CHECK: %[[AT:.*]] = arith.addi %[[FIRST]], %[[T]]
+// CHECK: scf.for %[[D:.*]] = %{{.*}} to
+// CHECK: %[[V:.*]] = memref.load %[[X]][%[[B]], %[[H]], %[[T]], %[[D]]]
 // CHECK: memref.store %[[V]], %[[C]][%[[B]], %[[H]], %[[AT]], %[[D]]]
 func.func @cache_append_positions(%x: memref<?x2x?x16xf16>, %c: memref<?x2x64x16xf16>, %p: index, %ps: memref<?xi64>) {
   hybrid.cache_append ins(%x : memref<?x2x?x16xf16>) at(%p) positions(%ps : memref<?xi64>) outs(%c : memref<?x2x64x16xf16>)
+  return
+}
+
+// Sinks first, then the last positions, each to its slot.
+
+// CHECK-LABEL: func.func @cache_append_ring(
+// CHECK-SAME: %[[X:[^:]*]]: memref<1x2x?x16xf16>, %[[C:[^:]*]]: memref<1x2x10x16xf16>, %[[P:[^:]*]]: index)
+// CHECK: %[[LEFT:.*]] = arith.subi %c2{{.*}}, %[[P]]
+// CHECK: %[[SINKS:.*]] = arith.maxsi %[[LEFT]], %c0
+// CHECK: scf.for %{{.*}} = %c0{{.*}} to
+// CHECK: memref.store
+// CHECK: %[[FIRST:.*]] = arith.maxsi %{{.*}}, %[[SINKS]]
+// CHECK: scf.for %[[T:.*]] = %[[FIRST]] to
+// CHECK: %[[AT:.*]] = arith.addi %[[P]], %[[T]]
+// CHECK: %[[BEHIND:.*]] = arith.subi %[[AT]], %c2
+// CHECK: arith.remui %[[BEHIND]], %c8
+// CHECK: memref.store
+func.func @cache_append_ring(%x: memref<1x2x?x16xf16>, %c: memref<1x2x10x16xf16>, %p: index) {
+  hybrid.cache_append ins(%x : memref<1x2x?x16xf16>) at(%p) outs(%c : memref<1x2x10x16xf16>) {ring, sink_prefix = 2 : i64}
+  return
+}
+
+// What is kept, the new positions, and zeros.
+
+// CHECK-LABEL: func.func @ring_read(
+// CHECK-SAME: %[[RING:[^:]*]]: memref<?x2x10x16xf16>, %[[X:[^:]*]]: memref<?x2x?x16xf16>, %[[PS:[^:]*]]: memref<?xi64>, %[[O:[^:]*]]: memref<?x2x?x16xf16>)
+// CHECK: memref.load %[[PS]]
+// CHECK: memref.load %[[RING]]
+// CHECK: memref.store %{{.*}}, %[[O]]
+// CHECK: arith.remui
+// CHECK: memref.load %[[RING]]
+// CHECK: memref.store %{{.*}}, %[[O]]
+// CHECK: memref.load %[[X]]
+// CHECK: memref.store %{{.*}}, %[[O]]
+// CHECK: memref.store %cst{{.*}}, %[[O]]
+func.func @ring_read(%ring: memref<?x2x10x16xf16>, %x: memref<?x2x?x16xf16>, %ps: memref<?xi64>, %o: memref<?x2x?x16xf16>) {
+  hybrid.ring_read ins(%ring, %x : memref<?x2x10x16xf16>, memref<?x2x?x16xf16>) positions(%ps : memref<?xi64>) outs(%o : memref<?x2x?x16xf16>) {sink_prefix = 2 : i64}
   return
 }
 

@@ -666,6 +666,78 @@ func.func @cache_append_c4_shape(%x: tensor<2x2x3x8xf32>, %c: tensor<2x2x9x8xf32
 
 // -----
 
+func.func @cache_append_c5(%x: tensor<2x2x3x8xf32>, %c: tensor<2x2x9x8xf32>, %p: index) {
+  // expected-error @+1 {{'hybrid.cache_append' op C5: sink_prefix needs ring}}
+  %r = hybrid.cache_append ins(%x : tensor<2x2x3x8xf32>) at(%p) outs(%c : tensor<2x2x9x8xf32>) {sink_prefix = 1 : i64} -> tensor<2x2x9x8xf32>
+  return
+}
+
+// -----
+
+func.func @cache_append_c5_static(%x: tensor<2x2x3x8xf32>, %c: tensor<2x2x?x8xf32>, %p: index) {
+  // expected-error @+1 {{'hybrid.cache_append' op C5: the positions of a ring must be static, but cache is 'tensor<2x2x?x8xf32>'}}
+  %r = hybrid.cache_append ins(%x : tensor<2x2x3x8xf32>) at(%p) outs(%c : tensor<2x2x?x8xf32>) {ring} -> tensor<2x2x?x8xf32>
+  return
+}
+
+// -----
+
+func.func @cache_append_c5_range(%x: tensor<2x2x3x8xf32>, %c: tensor<2x2x9x8xf32>, %p: index) {
+  // expected-error @+1 {{'hybrid.cache_append' op C5: sink_prefix must be between 0 and 8, but is 9}}
+  %r = hybrid.cache_append ins(%x : tensor<2x2x3x8xf32>) at(%p) outs(%c : tensor<2x2x9x8xf32>) {ring, sink_prefix = 9 : i64} -> tensor<2x2x9x8xf32>
+  return
+}
+
+// -----
+
+func.func @ring_read_c1(%x: tensor<2x3x8xf32>, %c: tensor<1x2x9x8xf32>, %o: tensor<1x2x12x8xf32>, %ps: tensor<1xi64>) {
+  // expected-error @+1 {{'hybrid.ring_read' op C1: input must have rank 4, but is 'tensor<2x3x8xf32>'}}
+  %r = hybrid.ring_read ins(%c, %x : tensor<1x2x9x8xf32>, tensor<2x3x8xf32>) positions(%ps : tensor<1xi64>) outs(%o : tensor<1x2x12x8xf32>) -> tensor<1x2x12x8xf32>
+  return
+}
+
+// -----
+
+func.func @ring_read_c2(%x: tensor<1x2x3x8xf32>, %c: tensor<1x2x9x8xf32>, %o: tensor<1x2x13x8xf32>, %ps: tensor<1xi64>) {
+  // expected-error @+1 {{'hybrid.ring_read' op C2: init must have shape [1,2,12,8], but is 'tensor<1x2x13x8xf32>'}}
+  %r = hybrid.ring_read ins(%c, %x : tensor<1x2x9x8xf32>, tensor<1x2x3x8xf32>) positions(%ps : tensor<1xi64>) outs(%o : tensor<1x2x13x8xf32>) -> tensor<1x2x13x8xf32>
+  return
+}
+
+// -----
+
+func.func @ring_read_c2_heads(%x: tensor<1x2x3x8xf32>, %c: tensor<1x2x9x8xf32>, %o: tensor<1x2x12x8xf32>, %ps: tensor<1xi64>) {
+  // expected-error @+1 {{'hybrid.ring_read' op C2: ring must have shape [1,3,9,8], but is 'tensor<1x2x9x8xf32>'}}
+  %r = hybrid.ring_read ins(%c, %x : tensor<1x2x9x8xf32>, tensor<1x2x3x8xf32>) positions(%ps : tensor<1xi64>) outs(%o : tensor<1x2x12x8xf32>) {layout = #hybrid.layout<bthd>} -> tensor<1x2x12x8xf32>
+  return
+}
+
+// -----
+
+func.func @ring_read_c3(%x: tensor<1x2x3x8xf32>, %c: tensor<1x2x9x8xf16>, %o: tensor<1x2x12x8xf32>, %ps: tensor<1xi64>) {
+  // expected-error @+1 {{'hybrid.ring_read' op C3: element types of input and ring differ: 'f32' and 'f16'}}
+  %r = hybrid.ring_read ins(%c, %x : tensor<1x2x9x8xf16>, tensor<1x2x3x8xf32>) positions(%ps : tensor<1xi64>) outs(%o : tensor<1x2x12x8xf32>) -> tensor<1x2x12x8xf32>
+  return
+}
+
+// -----
+
+func.func @ring_read_c4(%x: tensor<1x2x3x8xf32>, %c: tensor<1x2x9x8xf32>, %o: tensor<1x2x12x8xf32>, %ps: tensor<2xi64>) {
+  // expected-error @+1 {{'hybrid.ring_read' op C4: positions must have shape [1], but is 'tensor<2xi64>'}}
+  %r = hybrid.ring_read ins(%c, %x : tensor<1x2x9x8xf32>, tensor<1x2x3x8xf32>) positions(%ps : tensor<2xi64>) outs(%o : tensor<1x2x12x8xf32>) -> tensor<1x2x12x8xf32>
+  return
+}
+
+// -----
+
+func.func @ring_read_c5(%x: tensor<1x2x3x8xf32>, %c: tensor<1x2x9x8xf32>, %o: tensor<1x2x12x8xf32>, %ps: tensor<1xi64>) {
+  // expected-error @+1 {{'hybrid.ring_read' op C5: sink_prefix must be between 0 and 8, but is 9}}
+  %r = hybrid.ring_read ins(%c, %x : tensor<1x2x9x8xf32>, tensor<1x2x3x8xf32>) positions(%ps : tensor<1xi64>) outs(%o : tensor<1x2x12x8xf32>) {sink_prefix = 9 : i64} -> tensor<1x2x12x8xf32>
+  return
+}
+
+// -----
+
 func.func @cumsum_c1(%x: tensor<2x3xf32>, %o: tensor<3x2xf32>) {
   // expected-error @+1 {{'hybrid.cumsum' op C1: init must have shape [2,3], but is 'tensor<3x2xf32>'}}
   %r = hybrid.cumsum ins(%x : tensor<2x3xf32>) outs(%o : tensor<3x2xf32>) {axis = 0 : i64} -> tensor<3x2xf32>
@@ -882,6 +954,31 @@ hybrid.state @state_c2_unused recurrent present "p" length_axis 1 : tensor<?x2xf
 
 // expected-error @+1 {{'hybrid.state' op C2: length_axis must be between 1 and 1, but is 2}}
 hybrid.state @state_c2_range kv_window present "p" length_axis 2 : tensor<?x2xf32>
+
+// -----
+
+// expected-error @+1 {{'hybrid.state' op C3: kind kv_window needs sink_prefix and capacity}}
+hybrid.state @state_c3 kv_window present "p" length_axis 1 capacity 4 : tensor<?x2xf32>
+
+// -----
+
+// expected-error @+1 {{'hybrid.state' op C3: kind kv has no sink_prefix and capacity}}
+hybrid.state @state_c3_kv kv present "p" length_axis 1 capacity 4 : tensor<?x2xf32>
+
+// -----
+
+// expected-error @+1 {{'hybrid.state' op C3: kind conv has no sink_prefix and capacity}}
+hybrid.state @state_c3_conv conv present "p" capacity 4 : tensor<?x2xf32>
+
+// -----
+
+// expected-error @+1 {{'hybrid.state' op C3: a ring of 2 positions cannot have sink_prefix 2 and capacity 4}}
+hybrid.state @state_c3_sinks kv_window present "p" length_axis 1 sink_prefix 2 capacity 4 : tensor<?x2xf32>
+
+// -----
+
+// expected-error @+1 {{'hybrid.state' op C3: a ring of 5 positions cannot have sink_prefix 2 and capacity 4}}
+hybrid.state @state_c3_capacity kv_window present "p" length_axis 1 sink_prefix 2 capacity 4 : tensor<?x5xf32>
 
 // -----
 

@@ -141,6 +141,22 @@ func.func @cache_append_positions(%k: tensor<?x?x2x16xf32>, %ps: tensor<?xi64>, 
   return %c3 : tensor<?x2x512x16xf32>
 }
 
+// CHECK-LABEL: func.func @cache_append_ring
+func.func @cache_append_ring(%k: tensor<?x?x2x16xf32>, %ps: tensor<?xi64>, %zero: index, %c2: tensor<?x2x10x16xf32>) -> tensor<?x2x10x16xf32> {
+  // CHECK: hybrid.cache_append {{.*}} {layout = #hybrid.layout<bthd>, ring, sink_prefix = 2 : i64} -> tensor<?x2x10x16xf32>
+  %c3 = hybrid.cache_append ins(%k : tensor<?x?x2x16xf32>) at(%zero) positions(%ps : tensor<?xi64>)
+          outs(%c2 : tensor<?x2x10x16xf32>) {layout = #hybrid.layout<bthd>, ring, sink_prefix = 2 : i64} -> tensor<?x2x10x16xf32>
+  return %c3 : tensor<?x2x10x16xf32>
+}
+
+// CHECK-LABEL: func.func @ring_read
+func.func @ring_read(%k: tensor<1x4x2x16xf32>, %ps: tensor<1xi64>, %ring: tensor<1x2x10x16xf32>, %o: tensor<1x2x14x16xf32>) -> tensor<1x2x14x16xf32> {
+  // CHECK: hybrid.ring_read ins(%{{.*}}, %{{.*}} : tensor<1x2x10x16xf32>, tensor<1x4x2x16xf32>) positions(%{{.*}} : tensor<1xi64>) outs(%{{.*}} : tensor<1x2x14x16xf32>) {layout = #hybrid.layout<bthd>, sink_prefix = 2 : i64} -> tensor<1x2x14x16xf32>
+  %r = hybrid.ring_read ins(%ring, %k : tensor<1x2x10x16xf32>, tensor<1x4x2x16xf32>) positions(%ps : tensor<1xi64>)
+         outs(%o : tensor<1x2x14x16xf32>) {layout = #hybrid.layout<bthd>, sink_prefix = 2 : i64} -> tensor<1x2x14x16xf32>
+  return %r : tensor<1x2x14x16xf32>
+}
+
 // CHECK-LABEL: func.func @cumsum
 func.func @cumsum(%x: tensor<1x?x64xf32>, %o: tensor<1x?x64xf32>, %i: tensor<4xi64>) -> tensor<1x?x64xf32> {
   // CHECK: hybrid.cumsum ins(%{{.*}} : tensor<1x?x64xf32>) outs(%{{.*}} : tensor<1x?x64xf32>) {axis = 1 : i64} -> tensor<1x?x64xf32>
@@ -182,7 +198,7 @@ hybrid.state @"past_key.1" kv present "present_key.1" length_axis 2 : tensor<?x2
 // CHECK: hybrid.state @past_conv conv present "present_conv" : tensor<?x192x3xf32>
 hybrid.state @past_conv conv present "present_conv" : tensor<?x192x3xf32>
 // CHECK: hybrid.state @window kv_window
-hybrid.state @window kv_window present "w" length_axis 1 : tensor<1x64x16xf32>
+hybrid.state @window kv_window present "w" length_axis 1 sink_prefix 4 capacity 512 : tensor<1x64x16xf32>
 // CHECK: hybrid.state @memory recurrent
 hybrid.state @memory recurrent present "m" : tensor<?x8x16x32xf32>
 

@@ -126,7 +126,7 @@ void Properties::readSignature() {
   for (size_t i = 0; i < hybrid_module_num_states(module); ++i) {
     HybridStateInfo info;
     check(hybrid_module_state(module, i, &info));
-    kvOnly &= info.length_axis >= 0;
+    kvOnly &= info.length_axis >= 0 && info.window == 0;
     if (info.length_axis >= 0)
       capacity = std::min(capacity, info.dims[info.length_axis]);
   }

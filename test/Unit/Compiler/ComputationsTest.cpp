@@ -215,7 +215,11 @@ static void addCacheAppend(ModuleText &module, Random &random) {
   bool isHeadFirst = random.chance(0.5), isInPlace = random.chance(0.6);
   Dims input =
       isHeadFirst ? Dims{"B", heads, "T", dim} : Dims{"B", "T", heads, dim};
-  Dims cache = {"B", heads, "360", dim};
+  // A ring is smaller than what is appended.
+  bool isRing = random.chance(0.4);
+  int64_t sinks = random.pick<int64_t>({0, 0, 1, 5});
+  std::string slots = text(sinks + random.pick<int64_t>({1, 8, 50}));
+  Dims cache = {"B", heads, isRing ? slots : "360", dim};
   std::string fresh = module.input(input, element);
   std::string old =
       isInPlace ? module.state(cache, element) : module.input(cache, element);
@@ -224,16 +228,42 @@ static void addCacheAppend(ModuleText &module, Random &random) {
     clause = "positions(" + module.input({"B"}, "i64", integers(0, 20)) +
              " : " + type({"B"}, "i64") + ") ";
   std::string out = module.fresh();
-  module.line(out + " = hybrid.cache_append ins(" + fresh + " : " +
-              type(input, element) + ") at(" + module.size("P") + ") " +
-              clause + "outs(" + old + " : " + type(cache, element) +
-              ") {layout = #hybrid.layout<" + (isHeadFirst ? "bhtd" : "bthd") +
-              ">} -> " + type(cache, element));
+  module.line(
+      out + " = hybrid.cache_append ins(" + fresh + " : " +
+      type(input, element) + ") at(" + module.size("P") + ") " + clause +
+      "outs(" + old + " : " + type(cache, element) +
+      ") {layout = #hybrid.layout<" + (isHeadFirst ? "bhtd" : "bthd") + ">" +
+      (isRing ? ", ring, sink_prefix = " + text(sinks) + " : i64" : "") +
+      "} -> " + type(cache, element));
   if (isInPlace)
     module.writeState(old, out, {});
   else
     module.result("cache_append " + clause + type(input, element), out, cache,
                   element, {});
+}
+
+static void addRingRead(ModuleText &module, Random &random) {
+  std::string element = pickFloat(random), heads = text(random.integer(1, 4)),
+              dim = text(random.pick<int64_t>({1, 7, 16}));
+  bool isHeadFirst = random.chance(0.5);
+  int64_t sinks = random.pick<int64_t>({0, 0, 1, 5}),
+          slots = sinks + random.pick<int64_t>({1, 8, 50});
+  Dims input =
+      isHeadFirst ? Dims{"B", heads, "T", dim} : Dims{"B", "T", heads, dim};
+  Dims ring = {"B", heads, text(slots), dim},
+       all = {"B", heads, "T + " + text(slots), dim};
+  std::string fresh = module.input(input, element),
+              old = module.input(ring, element),
+              positions = module.input({"B"}, "i64", integers(0, 60)),
+              init = module.empty(all, element), out = module.fresh();
+  module.line(out + " = hybrid.ring_read ins(" + old + ", " + fresh + " : " +
+              type(ring, element) + ", " + type(input, element) +
+              ") positions(" + positions + " : " + type({"B"}, "i64") +
+              ") outs(" + init + " : " + type(all, element) +
+              ") {layout = #hybrid.layout<" + (isHeadFirst ? "bhtd" : "bthd") +
+              ">, sink_prefix = " + text(sinks) + " : i64} -> " +
+              type(all, element));
+  module.result("ring_read " + type(input, element), out, all, element, {});
 }
 
 static void addParallel(ModuleText &module, Random &random) {
@@ -310,6 +340,7 @@ INSTANTIATE_TEST_SUITE_P(
                                      std::pair("GatedNorm", addGatedNorm),
                                      std::pair("CumSum", addCumSum),
                                      std::pair("CacheAppend", addCacheAppend),
+                                     std::pair("RingRead", addRingRead),
                                      std::pair("Parallel", addParallel)),
                      testing::Range<uint64_t>(1, 4)),
     [](const auto &info) {

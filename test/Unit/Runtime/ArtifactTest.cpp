@@ -465,6 +465,14 @@ TEST(Manifest, EveryFieldIsChecked) {
   EXPECT_REFUSED(json["states"][0].erase("length_axis"), "length_axis");
   EXPECT_REFUSED(json["states"][0]["length_axis"] = 4, "length_axis");
   EXPECT_REFUSED(json["states"][0]["length_axis"] = 0, "is the batch");
+  EXPECT_REFUSED(json["states"][0]["kind"] = "kv-window", "window");
+  EXPECT_REFUSED(json["states"][0]["kind"] = "kv-window";
+                 json["states"][0]["window"] = 0;
+                 json["states"][0]["sinks"] = 2, "window");
+  EXPECT_REFUSED(json["states"][0]["kind"] = "kv-window";
+                 json["states"][0]["window"] = 15;
+                 json["states"][0]["sinks"] = 2,
+                 "keeps more positions than its capacity");
   EXPECT_REFUSED(json["states"][0]["dims"][1] = "seq", "dims[1]");
   EXPECT_REFUSED(json["states"][0]["dims"][1] = INT64_C(1) << 39;
                  json["states"][0]["dims"][2] = INT64_C(1) << 39, "too large");

@@ -253,6 +253,13 @@ Cost CacheAppendOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
   return cost;
 }
 
+Cost RingReadOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
+  OperandShapes shapes(*this, operandShapes);
+  Cost cost = getTraffic(*this, shapes);
+  cost.stateBytes = shapes.bytes(getRing());
+  return cost;
+}
+
 Cost CumSumOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
   OperandShapes shapes(*this, operandShapes);
   Cost cost = getTraffic(*this, shapes);

@@ -39,6 +39,9 @@ MutableOperandRange GatedNormOp::getDpsInitsMutable() {
 MutableOperandRange CacheAppendOp::getDpsInitsMutable() {
   return getCacheMutable();
 }
+MutableOperandRange RingReadOp::getDpsInitsMutable() {
+  return getInitMutable();
+}
 MutableOperandRange CumSumOp::getDpsInitsMutable() { return getInitMutable(); }
 
 /// Whether the kernel of `launch` reads the old value of destination `index`.
@@ -118,6 +121,7 @@ HYBRID_COMPUTE_OP(RopeOp)
 HYBRID_COMPUTE_OP(NormOp)
 HYBRID_COMPUTE_OP(GatedNormOp)
 HYBRID_COMPUTE_OP(CacheAppendOp)
+HYBRID_COMPUTE_OP(RingReadOp)
 HYBRID_COMPUTE_OP(CumSumOp)
 #undef HYBRID_COMPUTE_OP
 

@@ -66,12 +66,28 @@ LogicalResult StateOp::verify() {
     return violates(*this, 2)
            << "kind " << stringifyStateKind(getKind())
            << (grows ? " needs" : " has no") << " length_axis";
-  if (!grows)
+  if (!grows) {
+    if (getSinkPrefix() || getCapacity())
+      return violates(*this, 3) << "kind " << stringifyStateKind(getKind())
+                                << " has no sink_prefix and capacity";
     return success();
+  }
   int64_t axis = *getLengthAxis();
   if (axis < 1 || axis >= rank)
     return violates(*this, 2) << "length_axis must be between 1 and "
                               << rank - 1 << ", but is " << axis;
+  bool isRing = getKind() == StateKind::KVWindow;
+  if (getSinkPrefix().has_value() != isRing ||
+      getCapacity().has_value() != isRing)
+    return violates(*this, 3) << "kind " << stringifyStateKind(getKind())
+                              << (isRing ? " needs" : " has no")
+                              << " sink_prefix and capacity";
+  int64_t size = type.getDimSize(axis);
+  if (isRing && (*getSinkPrefix() < 0 || *getSinkPrefix() >= size ||
+                 size > *getCapacity()))
+    return violates(*this, 3)
+           << "a ring of " << size << " positions cannot have sink_prefix "
+           << *getSinkPrefix() << " and capacity " << *getCapacity();
   return success();
 }
 

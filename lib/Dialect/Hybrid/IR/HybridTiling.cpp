@@ -211,19 +211,36 @@ static TilingSpec getSpec(CumSumOp op) {
 }
 
 /// A tile is written into the part of the cache that it covers. Where sequences
-/// have positions of their own, setBases replaces the base.
+/// have positions of their own, setBases replaces the base. Where a position
+/// lies in a ring depends on all of them, so that time is no loop there.
 static TilingSpec getSpec(CacheAppendOp op) {
   TilingSpec spec(op);
   unsigned head = op.getHeadDim(), time = op.getTimeDim();
-  spec.loops = {
-      {op.getInput(), 0}, {op.getInput(), head}, {op.getInput(), time}};
-  SmallVector<DimTile> dims(4);
+  spec.loops = {{op.getInput(), 0}, {op.getInput(), head}};
+  SmallVector<DimTile> dims(4), cacheDims = {{0}, {1}, {}, {}};
   dims[0].loop = 0;
   dims[head].loop = 1;
-  dims[time].loop = 2;
+  if (!op.getRing()) {
+    spec.loops.emplace_back(op.getInput(), time);
+    dims[time].loop = 2;
+    cacheDims[2] = {2, 1, 1, op.getPosition()};
+  }
   spec.set(op.getInputMutable(), dims);
   spec.set(op.getPositionsMutable(), {{0}});
-  spec.set(op.getCacheMutable(), {{0}, {1}, {2, 1, 1, op.getPosition()}, {}});
+  spec.set(op.getCacheMutable(), cacheDims);
+  return spec;
+}
+
+static TilingSpec getSpec(RingReadOp op) {
+  TilingSpec spec(op);
+  spec.loops = {{op.getRing(), 0}, {op.getRing(), 1}};
+  SmallVector<DimTile> dims(4);
+  dims[0].loop = 0;
+  dims[op.getHeadDim()].loop = 1;
+  spec.set(op.getInputMutable(), dims);
+  spec.set(op.getRingMutable(), {{0}, {1}, {}, {}});
+  spec.set(op.getPositionsMutable(), {{0}});
+  spec.set(op.getInitMutable(), {{0}, {1}, {}, {}});
   return spec;
 }
 
@@ -339,7 +356,7 @@ static LogicalResult setBases(OpBuilder &b, Operation *op, const Slice &tile,
 /// and `positions` becomes part of its base.
 static LogicalResult setBases(OpBuilder &b, CacheAppendOp op, const Slice &tile,
                               TilingSpec &spec) {
-  if (!op.getPositions() || isWhole(spec, tile, 2))
+  if (!op.getPositions() || op.getRing() || isWhole(spec, tile, 2))
     return success();
   if (!isConstantIntValue(tile.sizes[0], 1))
     return failure();
@@ -383,7 +400,7 @@ static void adjustIndices(OpBuilder &b, AttentionOp op, const TilingSpec &spec,
 static void adjustIndices(OpBuilder &b, CacheAppendOp op,
                           const TilingSpec &spec, const Slice &tile,
                           SmallVectorImpl<Value> &operands) {
-  if (isWhole(spec, tile, 2))
+  if (op.getRing() || isWhole(spec, tile, 2))
     return;
   operands[op.getPositionMutable().getOperandNumber()] =
       arith::ConstantIndexOp::create(b, op.getLoc(), 0);
@@ -577,5 +594,6 @@ HYBRID_TILED_OP(RopeOp)
 HYBRID_TILED_OP(NormOp)
 HYBRID_TILED_OP(GatedNormOp)
 HYBRID_TILED_OP(CacheAppendOp)
+HYBRID_TILED_OP(RingReadOp)
 HYBRID_TILED_OP(CumSumOp)
 #undef HYBRID_TILED_OP

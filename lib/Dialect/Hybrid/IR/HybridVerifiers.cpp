@@ -439,8 +439,30 @@ LogicalResult GatedNormOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
-// CacheAppendOp, CumSumOp
+// CacheAppendOp, RingReadOp, CumSumOp
 //===----------------------------------------------------------------------===//
+
+/// Checks C4 of `op`: a position per sequence.
+static LogicalResult verifyPositions(Operation *op, Value positions,
+                                     int64_t batch) {
+  if (!cast<ShapedType>(positions.getType()).getElementType().isInteger(64))
+    return violates(op, 4) << "positions must have element type i64, but is "
+                           << positions.getType();
+  return verifyShape(op, 4, {"positions", positions}, {batch});
+}
+
+/// Checks C5 of `op`.
+static LogicalResult verifyRing(Operation *op, const Named &ring,
+                                int64_t sinkPrefix) {
+  int64_t size = ring.dim(2);
+  if (ShapedType::isDynamic(size))
+    return violates(op, 5) << "the positions of a ring must be static, but "
+                           << ring.name << " is " << ring.type;
+  if (sinkPrefix < 0 || sinkPrefix >= size)
+    return violates(op, 5) << "sink_prefix must be between 0 and " << size - 1
+                           << ", but is " << sinkPrefix;
+  return success();
+}
 
 LogicalResult CacheAppendOp::verify() {
   Named input("input", getInput()), cache("cache", getCache());
@@ -457,12 +479,40 @@ LogicalResult CacheAppendOp::verify() {
     return violates(*this, 3) << "element types of input and cache differ: "
                               << input.type.getElementType() << " and "
                               << cache.type.getElementType();
-  if (!getPositions())
-    return success();
-  if (!getPositions().getType().getElementType().isInteger(64))
-    return violates(*this, 4) << "positions must have element type i64, but is "
-                              << getPositions().getType();
-  return verifyShape(*this, 4, {"positions", getPositions()}, {input.dim(0)});
+  if (Value positions = getPositions();
+      positions && failed(verifyPositions(*this, positions, input.dim(0))))
+    return failure();
+  if (getRing())
+    return verifyRing(*this, cache, getSinkPrefix());
+  if (getSinkPrefix() != 0)
+    return violates(*this, 5) << "sink_prefix needs ring";
+  return success();
+}
+
+LogicalResult RingReadOp::verify() {
+  Named ring("ring", getRing()), input("input", getInput()),
+      init("init", getInit());
+  if (failed(verifyRank(*this, 1, {ring, input, init}, 4)))
+    return failure();
+  int64_t size = ring.dim(2), time = input.dim(getTimeDim());
+  SmallVector<int64_t> kept = {input.dim(0), input.dim(getHeadDim()), size,
+                               input.dim(3)},
+                       all = kept;
+  all[2] = ShapedType::isDynamic(size) || ShapedType::isDynamic(time)
+               ? ShapedType::kDynamic
+               : size + time;
+  for (const auto &[named, shape] :
+       {std::pair(ring, kept), std::pair(init, all)}) {
+    if (failed(verifyShape(*this, 2, named, shape)))
+      return failure();
+    if (named.type.getElementType() != input.type.getElementType())
+      return violates(*this, 3) << "element types of input and " << named.name
+                                << " differ: " << input.type.getElementType()
+                                << " and " << named.type.getElementType();
+  }
+  if (failed(verifyPositions(*this, getPositions(), input.dim(0))))
+    return failure();
+  return verifyRing(*this, ring, getSinkPrefix());
 }
 
 LogicalResult CumSumOp::verify() {

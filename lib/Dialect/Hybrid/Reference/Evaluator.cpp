@@ -440,8 +440,15 @@ static FailureOr<Results> evaluateOp(GatedNormOp op, const Operands &operands) {
 }
 
 //===----------------------------------------------------------------------===//
-// Cache append, running sum
+// Caches, running sum
 //===----------------------------------------------------------------------===//
+
+/// The slot of a ring of `size` slots in which `position` lies.
+static int64_t ringSlot(int64_t position, int64_t size, int64_t sinkPrefix) {
+  if (position < sinkPrefix)
+    return position;
+  return sinkPrefix + (position - sinkPrefix) % (size - sinkPrefix);
+}
 
 static FailureOr<Results> evaluateOp(CacheAppendOp op,
                                      const Operands &operands) {
@@ -453,17 +460,47 @@ static FailureOr<Results> evaluateOp(CacheAppendOp op,
     int64_t position = operands.index(op.getPosition());
     if (positions)
       position += positions->data[b];
-    if (position < 0 || position + time > cache.shape[2])
+    int64_t size = cache.shape[2];
+    if (position < 0 || (!op.getRing() && position + time > size))
       return op.emitOpError()
              << "positions " << position << " to " << position + time - 1
-             << " are not within the " << cache.shape[2] << " of the cache";
-    for (int64_t h = 0; h < cache.shape[1]; ++h)
-      for (int64_t t = 0; t < time; ++t)
+             << " are not within the " << size << " of the cache";
+    for (int64_t t = 0; t < time; ++t) {
+      int64_t slot = position + t;
+      if (op.getRing())
+        slot = ringSlot(slot, size, op.getSinkPrefix());
+      for (int64_t h = 0; h < cache.shape[1]; ++h)
         for (int64_t d = 0; d < cache.shape[3]; ++d)
-          cache.at({b, h, position + t, d}) =
+          cache.at({b, h, slot, d}) =
               input.at(headIndex(op.getHeadDim(), b, h, t, d));
+    }
   }
   return Results{cache};
+}
+
+static FailureOr<Results> evaluateOp(RingReadOp op, const Operands &operands) {
+  const RefTensor &ring = operands[op.getRing()];
+  const RefTensor &input = operands[op.getInput()];
+  const RefTensor &positions = operands[op.getPositions()];
+  int64_t size = ring.shape[2], time = input.shape[op.getTimeDim()],
+          sinkPrefix = op.getSinkPrefix();
+  RefTensor result({ring.shape[0], ring.shape[1], size + time, ring.shape[3]});
+  for (int64_t b = 0; b < ring.shape[0]; ++b) {
+    int64_t position = positions.data[b], kept = std::min(position, size);
+    if (position < 0)
+      return op.emitOpError() << "position " << position << " is negative";
+    for (int64_t j = 0; j < kept + time; ++j) {
+      int64_t slot =
+          ringSlot(j < sinkPrefix ? j : j + position - kept, size, sinkPrefix);
+      for (int64_t h = 0; h < ring.shape[1]; ++h)
+        for (int64_t d = 0; d < ring.shape[3]; ++d)
+          result.at({b, h, j, d}) =
+              j < kept
+                  ? ring.at({b, h, slot, d})
+                  : input.at(headIndex(op.getHeadDim(), b, h, j - kept, d));
+    }
+  }
+  return Results{result};
 }
 
 static FailureOr<Results> evaluateOp(CumSumOp op, const Operands &operands) {
@@ -558,6 +595,6 @@ FailureOr<Results> hybrid::evaluate(Operation *op, ArrayRef<RefTensor> tensors,
     return failure();
   return TypeSwitch<Operation *, FailureOr<Results>>(op)
       .Case<AttentionOp, ScanOp, CausalConvOp, RopeOp, NormOp, GatedNormOp,
-            CacheAppendOp, CumSumOp>(
+            CacheAppendOp, RingReadOp, CumSumOp>(
           [&](auto computation) { return evaluateOp(computation, operands); });
 }

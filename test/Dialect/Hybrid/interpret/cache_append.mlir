@@ -20,3 +20,16 @@ func.func @positions() -> tensor<2x1x3x1xf32> {
     -> tensor<2x1x3x1xf32>
   return %r : tensor<2x1x3x1xf32>
 }
+
+// Positions 1 to 5, of which 1 is a sink, and 3 … 5 are the last three: slots
+// 1 + (p - 2) mod 3 behind the sinks 0 and 1.
+
+// CHECK: ring#0: 1x1x5x1 {{\[\[\[}}[-1], [1], [5], [3], [4]]]]
+func.func @ring() -> tensor<1x1x5x1xf32> {
+  %c1 = arith.constant 1 : index
+  %x = arith.constant dense<[[[[1.0], [2.0], [3.0], [4.0], [5.0]]]]> : tensor<1x1x5x1xf32>
+  %c = arith.constant dense<-1.0> : tensor<1x1x5x1xf32>
+  %r = hybrid.cache_append ins(%x : tensor<1x1x5x1xf32>) at(%c1) outs(%c : tensor<1x1x5x1xf32>)
+    {ring, sink_prefix = 2 : i64} -> tensor<1x1x5x1xf32>
+  return %r : tensor<1x1x5x1xf32>
+}
