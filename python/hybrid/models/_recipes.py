@@ -88,6 +88,8 @@ PLACES: dict[tuple[str, str, Ratio], tuple[int, ...]] = {
 #: Layers in all where the paper's count is not the one closest in parameters.
 LAYERS = {("intra", "3B", (1, 5)): 22}
 
+MOST_LAYERS = 10000
+
 PLACEMENTS = ("middle", "scatter", "center", "front", "back", "sandwich")
 
 
@@ -182,6 +184,8 @@ def _mixed(
     shape = SIZES[size]
     if total is None:
         total = _total(key, few, many)
+    if not 0 < total <= MOST_LAYERS:
+        raise InvalidArgument(f"layers is {total}; it must be 1 to {MOST_LAYERS}")
     if (
         key in PLACES
         and total == shape.mamba_layers
