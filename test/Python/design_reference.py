@@ -53,7 +53,9 @@ class Reference:
 
     def rms(self, x, weight=None):
         mean = np.mean(x * x, -1, keepdims=True)
-        return x / np.sqrt(mean + self.design.epsilon) * (1 if weight is None else weight)
+        return (
+            x / np.sqrt(mean + self.design.epsilon) * (1 if weight is None else weight)
+        )
 
     def logits(self, ids):
         """[T, vocabulary] of one sequence."""
@@ -156,7 +158,9 @@ class Reference:
             for t in range(len(x)):
                 memory *= np.exp(dt[t, head] * rate[head])
                 memory += dt[t, head] * np.outer(u[t, head], b[t, group])
-                y[t, head] = memory @ c[t, group] + weights[name + "D"][head] * u[t, head]
+                y[t, head] = (
+                    memory @ c[t, group] + weights[name + "D"][head] * u[t, head]
+                )
         y = y.reshape(len(x), -1) * silu(z)
         return self.rms(y, weights[name + "norm"]) if mixer.norm else y
 
@@ -216,7 +220,9 @@ class Reference:
             self.branch(x, names[1], mixer.second),
         ]
         if mixer.norm == "group":
-            parts = [self.rms(p, weights[n + "branch_norm"]) for p, n in zip(parts, names)]
+            parts = [
+                self.rms(p, weights[n + "branch_norm"]) for p, n in zip(parts, names)
+            ]
         a, b = self.scaled(x, name, mixer.scale, parts)
         if mixer.out == "separate":
             a, b = a @ weights[names[0] + "out"], b @ weights[names[1] + "out"]
@@ -257,8 +263,12 @@ class Reference:
         for t in range(len(x)):
             order = np.argsort(-(scores[t] + weights[name + "router_bias"]))
             for expert in order[: block.top]:
-                up, down = (weights[f"{name}expert_{w}"][expert] for w in ("up", "down"))
+                up, down = (
+                    weights[f"{name}expert_{w}"][expert] for w in ("up", "down")
+                )
                 y[t] += scores[t, expert] * self.swiglu(x[t], up, down)
         if block.shared:
-            y += self.swiglu(x, weights[name + "shared_up"], weights[name + "shared_down"])
+            y += self.swiglu(
+                x, weights[name + "shared_up"], weights[name + "shared_down"]
+            )
         return y

@@ -36,7 +36,13 @@ def axes():
     choices = [
         {"value": "shared", "out": "joint", "fuse": "add", "scale": "gate"},
         {"value": "shared", "fuse": "mean", "scale": "alpha"},
-        {"norm": "none", "fuse": "sub", "out": "joint", "scale": "asymmetric", "rope": None},
+        {
+            "norm": "none",
+            "fuse": "sub",
+            "out": "joint",
+            "scale": "asymmetric",
+            "rope": None,
+        },
     ]
     designs = [models.intra("tiny", (1, 0), layers=1, **choice) for choice in choices]
     layers = tuple(design.layers[0] for design in designs)
@@ -263,7 +269,10 @@ class Files(unittest.TestCase):
             for entry in tensor.external_data:
                 if entry.key == "offset":
                     self.assertEqual(int(entry.value) % 4096, 0)
-        want = {t.name: numpy_helper.to_array(t) for t in onnx.load(inside).graph.initializer}
+        want = {
+            t.name: numpy_helper.to_array(t)
+            for t in onnx.load(inside).graph.initializer
+        }
         for tensor in onnx.load(outside).graph.initializer:
             np.testing.assert_array_equal(
                 numpy_helper.to_array(tensor), want.pop(tensor.name)
@@ -310,8 +319,14 @@ class Designs(unittest.TestCase):
     def test_what_is_no_json(self):
         good = models.llama("tiny").to_json()
         bad = ["", "{", "3", "null", "[]", "{}", good[:-3], '{"is": "Rope"}']
-        bad += [good.replace('"heads": 4', f'"heads": {v}') for v in ("5", "0", '"4"', "null")]
-        bad += [good.replace('"width"', '"breadth"'), good.replace('"is": "Layer"', '"is": "Rope"')]
+        bad += [
+            good.replace('"heads": 4', f'"heads": {v}')
+            for v in ("5", "0", '"4"', "null")
+        ]
+        bad += [
+            good.replace('"width"', '"breadth"'),
+            good.replace('"is": "Layer"', '"is": "Rope"'),
+        ]
         for text in bad:
             with self.assertRaises(hybrid.InvalidArgument, msg=text[:60]):
                 models.Design.from_json(text)
@@ -321,7 +336,9 @@ class Designs(unittest.TestCase):
         mamba = models.Mamba2(64, 4, 16, norm=False)
         calls = {
             "no size '2B'; there are tiny, 100M": lambda: models.llama("2B"),
-            "norm is 'batch'; it can be group, none": lambda: models.intra("1B", norm="batch"),
+            "norm is 'batch'; it can be group, none": lambda: models.intra(
+                "1B", norm="batch"
+            ),
             "needs out='joint'": lambda: models.intra("1B", fuse="concat"),
             "branches of equal width, not 2304 and 2048": lambda: models.intra(
                 "1B", fuse="add", out="joint", inner=2304
@@ -332,13 +349,17 @@ class Designs(unittest.TestCase):
             "in this order": lambda: models.Parallel(attention, mamba, value="shared"),
             "multiple of the 16 heads": lambda: models.intra("1B", qk_width=1000),
             "no placement 'top'": lambda: models.inter("1B", placement="top"),
-            "different numbers from 1 to 13": lambda: models.inter("1B", placement=[0, 4]),
+            "different numbers from 1 to 13": lambda: models.inter(
+                "1B", placement=[0, 4]
+            ),
             "two numbers such as (1, 5)": lambda: models.inter("1B", ratio=(0, 0)),
             "no mixer 'rwkv'": lambda: models.inter("1B", mixer="rwkv"),
             "4 heads do not share 3": lambda: models.Attention(4, 3, 16, 16),
             "sinks need a window": lambda: models.Attention(4, 2, 16, 16, sinks=2),
             "top is 9": lambda: models.FeedForward(64, experts=8, top=9),
-            "dtype is 'f8'": lambda: models.llama("tiny").save(SCRATCH / "x", dtype="f8"),
+            "dtype is 'f8'": lambda: models.llama("tiny").save(
+                SCRATCH / "x", dtype="f8"
+            ),
         }
         for message, call in calls.items():
             with self.assertRaises(hybrid.InvalidArgument) as caught:

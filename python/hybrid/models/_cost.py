@@ -52,10 +52,10 @@ class Cost(NamedTuple):
         return self.weights + self.states + self.activations
 
     def plus(self, other: Cost) -> Cost:
-        return Cost(*map(sum, zip(self, other)))
+        return Cost(*[a + b for a, b in zip(self, other)])
 
     def times(self, count: float) -> Cost:
-        return Cost(*(count * value for value in self))
+        return Cost(*[count * value for value in self])
 
 
 #: A part of a layer and its cost; parts of the same name are added.

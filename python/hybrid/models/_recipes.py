@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Optional, Union
 
 from ..errors import InvalidArgument
@@ -156,6 +157,7 @@ def places(total: int, count: int, placement: Placement) -> list[int]:
     )
 
 
+@lru_cache(maxsize=4096)
 def _total(key: tuple[str, str, Ratio], few: Layer, many: Layer) -> int:
     """The number of layers that comes closest to the Transformer's parameters."""
     _, size, ratio = key

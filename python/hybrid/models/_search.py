@@ -7,7 +7,8 @@ import dataclasses
 import itertools
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -150,6 +151,12 @@ def figures(design: Design, context: int, batch: int) -> tuple[float, ...]:
     )
 
 
+def _parts(design: Design) -> Hashable:
+    """What the figures depend on: not the order of the layers."""
+    counts = frozenset(Counter(design.layers).items())
+    return design.width, design.vocabulary, design.tied, counts
+
+
 def _attentive(design: Design) -> int:
     """Layers in which a token sees all before it."""
     mixers = [
@@ -214,12 +221,16 @@ def search(
             )
     if not minimize and not maximize:
         raise InvalidArgument("there is nothing to minimize or maximize")
+    known: dict[Hashable, dict[str, float]] = {}
     designs = []
     rows = []
     looked_at = 0
     for design in space:
         looked_at += 1
-        row = dict(zip(FIGURES, figures(design, context, batch)))
+        key = _parts(design)
+        if key not in known:
+            known[key] = dict(zip(FIGURES, figures(design, context, batch)))
+        row = known[key]
         if all(row[k] <= v for k, v in (most or {}).items()) and all(
             row[k] >= v for k, v in (least or {}).items()
         ):

@@ -39,7 +39,13 @@ def parse(text: str) -> Design:
             raise FileError(f"{text} cannot be read: {error.strerror}") from error
     try:
         design = _value(ast.parse(text, mode="eval").body)
-    except (SyntaxError, ValueError, TypeError, RecursionError) as error:
+    except (
+        SyntaxError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         if isinstance(error, InvalidArgument):
             raise
         raise InvalidArgument(
