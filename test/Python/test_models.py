@@ -55,6 +55,8 @@ def axes():
 
 COMPILED = [*TINY, axes()]
 CONTEXT = 24
+#: How names of weights begin; others are constants.
+LEARNED = ("layer.", "embedding", "norm", "head")
 
 
 def file_of(design):
@@ -67,17 +69,6 @@ def compiled(design):
     design.save(path, seed=1)
     return hybrid.compile(
         path, max_batch=1, max_seq=16, max_context=CONTEXT, opt_level=0
-    )
-
-
-def learned(path):
-    """How many numbers of a file are weights."""
-    constants = ("c_", "scalar_", "rope_", "difference_scale", "length_epsilon")
-    constants += ("half", "one")
-    return sum(
-        math.prod(tensor.dims)
-        for tensor in onnx.load(path, load_external_data=False).graph.initializer
-        if not tensor.name.startswith(constants)
     )
 
 
@@ -115,7 +106,10 @@ class Compiled(unittest.TestCase):
     def check_file(self, design):
         compiled(design)
         onnx.checker.check_model(str(file_of(design)))
-        self.assertEqual(learned(file_of(design)), design.parameters.total)
+        tensors = onnx.load(file_of(design)).graph.initializer
+        learned = [t for t in tensors if t.name.startswith(LEARNED)]
+        count = sum(math.prod(tensor.dims) for tensor in learned)
+        self.assertEqual(count, design.parameters.total)
 
 
 def add_checks():
@@ -298,6 +292,36 @@ class Files(unittest.TestCase):
         self.assertEqual(types["past_recurrent.0"], onnx.TensorProto.BFLOAT16)
         dims = model.graph.output[0].type.tensor_type.shape.dim
         self.assertEqual(dims[1].dim_value, 1)
+
+    def test_given_weights(self):
+        """What is written can be read and written again; all must be there."""
+        design = models.inter("tiny", ratio=(1, 1))
+        first, second = SCRATCH / "first.onnx", SCRATCH / "second.onnx"
+        design.save(first, seed=5)
+        tensors = onnx.load(first).graph.initializer
+        weights = {
+            t.name: numpy_helper.to_array(t)
+            for t in tensors
+            if t.name.startswith(LEARNED)
+        }
+        design.save(second, weights=weights)
+        self.assertEqual(first.read_bytes(), second.read_bytes())
+        wrong = {
+            "there is no weight 'norm' [48]": {"norm": None},
+            "the design has no weight 'layer.7.q'": {"layer.7.q": weights["norm"]},
+            "'norm' is [128, 48]; it must be [48]": {"norm": weights["embedding"]},
+        }
+        for message, change in wrong.items():
+            changed = {**weights, **change}
+            given = {k: v for k, v in changed.items() if v is not None}
+            with self.assertRaises(hybrid.InvalidArgument) as caught:
+                design.save(second, weights=given)
+            self.assertIn(message, str(caught.exception))
+        self.assertEqual(first.read_bytes(), second.read_bytes())
+        weights["norm"] = np.full(48, 1e6)
+        with self.assertRaises(hybrid.InvalidArgument) as caught:
+            design.save(second, dtype="f16", weights=weights)
+        self.assertIn("'norm' does not fit into f16", str(caught.exception))
 
     def test_nothing_is_left_of_what_fails(self):
         with self.assertRaises(OSError):

@@ -12,13 +12,13 @@ from __future__ import annotations
 import math
 import os
 import zlib
-from collections.abc import Iterator, Sequence
-from typing import Optional, Union
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Optional, Union
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import InvalidArgument
-from . import _graph
 from ._design import (
     Attention,
     Branch,
@@ -31,12 +31,15 @@ from ._design import (
     Parallel,
     Rope,
 )
-from ._graph import Floats, Graph, Weight
+from .graph import DTYPES, Graph, Weight, element
 
 #: Bytes of weights up to which initializers="random" writes one file.
 INSIDE = 64 << 20
 #: Numbers that are made at a time.
 PIECE = 1 << 22
+
+Floats = npt.NDArray[np.float64]
+Pieces = Callable[[], Iterable[npt.NDArray[Any]]]
 
 
 def save(
@@ -48,11 +51,12 @@ def save(
     state_dtype: str,
     initializers: str,
     logits: str,
+    weights: Optional[Mapping[str, npt.ArrayLike]],
 ) -> None:
     """Design.save()."""
     choices = {
-        "dtype": (dtype, _graph.DTYPES),
-        "state_dtype": (state_dtype, _graph.DTYPES),
+        "dtype": (dtype, DTYPES),
+        "state_dtype": (state_dtype, DTYPES),
         "initializers": (initializers, ("random", "external")),
         "logits": (logits, ("all", "last")),
     }
@@ -61,7 +65,7 @@ def save(
             raise InvalidArgument(
                 f"{name} is {value!r}; it can be {', '.join(allowed)}"
             )
-    graph = _Builder(design, seed, dtype, state_dtype).build(logits)
+    graph = _Builder(design, seed, dtype, state_dtype, weights).build(logits)
     size = sum(weight.size for weight in graph.weights.values())
     external = initializers == "external" or size > INSIDE
     graph.save(path, name=design.name, producer="hybrid.models", external=external)
@@ -77,17 +81,48 @@ def rotary_frequencies(rope: Rope, channels: int) -> Floats:
         span = rope.high_frequency - rope.low_frequency
         kept = np.clip((turns - rope.low_frequency) / span, 0, 1)
         frequencies *= kept + (1 - kept) / rope.factor
-    return frequencies.astype(np.float32)
+    return frequencies
 
 
 class _Builder(Graph):
-    def __init__(self, design: Design, seed: int, dtype: str, states: str) -> None:
+    def __init__(
+        self,
+        design: Design,
+        seed: int,
+        dtype: str,
+        states: str,
+        given: Optional[Mapping[str, npt.ArrayLike]],
+    ) -> None:
         super().__init__(dtype)
-        self.design, self.seed, self.states = design, seed, states
+        self.design, self.seed, self.states, self.given = design, seed, states, given
+        self.learned: set[str] = set()
         self.masks: dict[tuple[int, int], str] = {}
         self.tables: dict[tuple[Rope, int], str] = {}
 
     # --- Weights
+
+    def learn(
+        self,
+        name: str,
+        shape: Sequence[int],
+        pieces: Pieces,
+        dtype: Optional[str] = None,
+    ) -> str:
+        """A weight: what is given, or else these pieces."""
+        self.learned.add(name)
+        if self.given is not None:
+            if name not in self.given:
+                raise InvalidArgument(f"there is no weight '{name}' {list(shape)}")
+            array = np.asarray(self.given[name])
+            if array.shape != tuple(shape):
+                raise InvalidArgument(
+                    f"the weight '{name}' is {list(array.shape)}; it must be {list(shape)}"
+                )
+
+            def pieces() -> list[npt.NDArray[Any]]:
+                return [array]
+
+        return self.add(Weight(name, shape, dtype or self.dtype, pieces))
 
     def weight(
         self,
@@ -99,7 +134,7 @@ class _Builder(Graph):
     ) -> str:
         """Normal numbers."""
 
-        def pieces() -> Iterator[Floats]:
+        def pieces() -> Iterator[npt.NDArray[Any]]:
             random = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
             left = math.prod(shape)
             while left:
@@ -108,12 +143,12 @@ class _Builder(Graph):
                 values = random.standard_normal(count, np.float32)
                 yield values * np.float32(scale) + np.float32(mean)
 
-        return self.add(Weight(name, shape, dtype or self.dtype, pieces))
+        return self.learn(name, shape, pieces, dtype)
 
     def drawn(self, name: str, low: float, high: float, count: int) -> Floats:
         """Uniform numbers."""
         random = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
-        return random.uniform(low, high, count).astype(np.float32)
+        return random.uniform(low, high, count)
 
     def linear(self, x: str, name: str, rows: int, columns: int) -> str:
         weight = self.weight(name, rows, columns, scale=rows**-0.5)
@@ -165,31 +200,28 @@ class _Builder(Graph):
     def attention(self, x: str, tag: str, mixer: Attention) -> tuple[str, str]:
         """What the projection out reads, and the values [batch, seq, kv_heads * v]."""
         name, width = f"layer.{tag}.", self.design.width
-        queries = mixer.maps * mixer.heads * mixer.qk
-        keys = mixer.maps * mixer.kv_heads * mixer.qk
-        q = self.rotate(
-            self.linear(x, name + "q", width, queries),
-            mixer.maps * mixer.heads,
-            mixer.qk,
-            mixer.rope,
-        )
-        k = self.rotate(
-            self.linear(x, name + "k", width, keys),
-            mixer.maps * mixer.kv_heads,
-            mixer.qk,
-            mixer.rope,
+        q_heads, k_heads = mixer.maps * mixer.heads, mixer.maps * mixer.kv_heads
+        q, k = (
+            self.rotate(
+                self.linear(x, name + letter, width, heads * mixer.qk),
+                heads,
+                mixer.qk,
+                mixer.rope,
+            )
+            for letter, heads in (("q", q_heads), ("k", k_heads))
         )
         v = self.linear(x, name + "v", width, mixer.kv_heads * mixer.v)
+        tags = [tag] if mixer.maps == 1 else [f"{tag}.0", f"{tag}.1"]
+        keys = [self.cache(f"key.{t}", mixer.kv_heads, mixer.qk) for t in tags]
         values = self.cache(f"value.{tag}", mixer.kv_heads, mixer.v)
         if not mixer.differential:
-            return self.softmax_of(q, k, v, values, f"key.{tag}", mixer), v
+            return self.softmax_of(q, k, v, keys[0], values, mixer), v
         half_q, half_k = mixer.heads * mixer.qk, mixer.kv_heads * mixer.qk
-        parts = zip(self.split(q, half_q, half_q), self.split(k, half_k, half_k))
         maps = []
-        for index, (query, key) in enumerate(parts):
-            maps.append(
-                self.softmax_of(query, key, v, values, f"key.{tag}.{index}", mixer)
-            )
+        for own, query, key in zip(
+            keys, self.split(q, half_q, half_q), self.split(k, half_k, half_k)
+        ):
+            maps.append(self.softmax_of(query, key, v, own, values, mixer))
             values = values[0], f"unused_value.{tag}"
         return self.difference(maps, name, mixer), v
 
@@ -198,17 +230,16 @@ class _Builder(Graph):
         q: str,
         k: str,
         v: str,
+        keys: tuple[str, str],
         values: tuple[str, str],
-        key: str,
         mixer: Attention,
     ) -> str:
-        keys = self.cache(key, mixer.kv_heads, mixer.qk)
+        """keys, values: past and present."""
         mask = self.mask(mixer, keys[0]) if mixer.window else ""
-        outputs = [f"mixed_{key}", keys[1], values[1]]
         return self.nodes_of(
             "Attention",
             [q, k, v, mask, keys[0], values[0]],
-            outputs,
+            [f"mixed_{keys[1]}", keys[1], values[1]],
             is_causal=1,
             q_num_heads=mixer.heads,
             kv_num_heads=mixer.kv_heads,
@@ -247,13 +278,17 @@ class _Builder(Graph):
         """softplus(dt + bias), float32; the bias makes steps of 0.001 to 0.1."""
         low, high = math.log(math.expm1(0.001)), math.log(math.expm1(0.1))
         name += "dt_bias"
-        bias = self.constant(name, self.drawn(name, low, high, heads), "f32")
+        bias = self.learn(
+            name, [heads], lambda: [self.drawn(name, low, high, heads)], "f32"
+        )
         dt = self.cast(dt, "f32")
         return self.node("Softplus", [self.node("Add", [dt, bias])])
 
     def decay(self, step: str, name: str, rates: Floats) -> str:
         """-exp(A_log) * step, in the graph's dtype; A_log is the rates' logarithm."""
-        logarithm = self.constant(name + "A_log", np.log(rates), "f32")
+        logarithm = self.learn(
+            name + "A_log", rates.shape, lambda: [np.log(rates)], "f32"
+        )
         rate = self.node("Neg", [self.node("Exp", [logarithm])])
         return self.cast(self.node("Mul", [step, rate]), self.dtype, "f32")
 
@@ -335,7 +370,7 @@ class _Builder(Graph):
         selected = self.linear(x, name + "x", inner, mixer.rank + 2 * state)
         dt, b, c = self.split(selected, mixer.rank, state, state)
         step = self.step(self.linear(dt, name + "dt", mixer.rank, inner), name, inner)
-        rates = np.tile(np.arange(1, state + 1, dtype=np.float32), (inner, 1))
+        rates = np.tile(np.arange(1.0, state + 1), (inner, 1))
         decay = self.decay(self.unsqueeze(step, -1), name, rates)
         weighted = self.node("Mul", [self.cast(step, self.dtype, "f32"), x])
         k, q = (self.repeat(v, 1, inner, state) for v in (b, c))
@@ -499,7 +534,7 @@ class _Builder(Graph):
         )
         numbers = self.integers(*range(block.experts))
         hot = self.node("Equal", [self.unsqueeze(chosen, -1), numbers])
-        hot = self.node("Cast", [hot], to=_graph.element("f32"))
+        hot = self.node("Cast", [hot], to=element("f32"))
         hot = self.node("ReduceSum", [hot, self.integers(1)], keepdims=0)
         factors = self.cast(self.node("Mul", [scores, hot]), self.dtype, "f32")
         factors = self.unsqueeze(self.node("Transpose", [factors], perm=[1, 0]), -1)
@@ -552,4 +587,7 @@ class _Builder(Graph):
                 "head", design.width, design.vocabulary, scale=design.width**-0.5
             )
         self.node("MatMul", [x, head], "logits")
+        for name in self.given or ():
+            if name not in self.learned:
+                raise InvalidArgument(f"the design has no weight '{name}'")
         return self

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
@@ -16,6 +16,8 @@ from ..errors import InvalidArgument
 
 if TYPE_CHECKING:
     import os
+
+    import numpy.typing as npt
 
 
 def _need(condition: bool, message: str) -> None:
@@ -451,8 +453,9 @@ class Design:
         state_dtype: str = "f32",
         initializers: str = "random",
         logits: str = "all",
+        weights: Optional[Mapping[str, npt.ArrayLike]] = None,
     ) -> None:
-        """Writes the model as ONNX (opset 27) with random weights.
+        """Writes the model as ONNX (opset 27), with random weights by default.
 
         seed          of the weights: the same give the same file
         dtype         "f32", "f16" or "bf16", of weights and arithmetic
@@ -463,6 +466,8 @@ class Design:
                       written piece by piece, so that a model need not fit into
                       memory
         logits        "all" positions, or the "last" one
+        weights       arrays by name, instead of random ones: all that the design
+                      has. docs/models.md lists names and shapes
 
         Needs the package onnx (the extra `models`): raises NotFound without it.
         """
@@ -476,6 +481,7 @@ class Design:
             state_dtype=state_dtype,
             initializers=initializers,
             logits=logits,
+            weights=weights,
         )
 
     def to_json(self) -> str:

@@ -1,6 +1,6 @@
 """Builds ONNX graphs and writes them, large weights piece by piece.
 
-Used by hybrid.models, the demo and the benchmark; needs the package onnx.
+Needs the package onnx.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from typing import Any, Optional, Union
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import InvalidArgument, NotFound
+
 try:
-    import onnx
     from onnx import TensorProto, helper
 except ImportError as error:
-    from ..errors import NotFound
-
     raise NotFound(
         "writing ONNX needs the package onnx; install hybrid-compiler[models]"
     ) from error
@@ -30,7 +29,6 @@ IR_VERSION = 13
 EXTERNAL = 1024
 PAGE = 4096
 
-Floats = npt.NDArray[np.float32]
 Dims = Sequence[Union[int, str]]
 
 _DTYPES = {
@@ -48,13 +46,15 @@ def element(dtype: str) -> int:
 
 
 def encode(values: npt.NDArray[Any], dtype: str) -> bytes:
-    """As raw_data. bfloat16 is rounded to nearest, ties to even."""
+    """As raw_data. bfloat16 is rounded to nearest, ties to even. Raises
+    OverflowError where values do not fit."""
     if dtype == "i64":
         return values.astype("<i8").tobytes()
     if dtype != "bf16":
-        narrow = values.astype("<f4" if dtype == "f32" else "<f2")
+        with np.errstate(over="ignore"):
+            narrow = values.astype("<f4" if dtype == "f32" else "<f2")
         if not np.isfinite(narrow).all():
-            raise ValueError(f"values do not fit into {dtype}")
+            raise OverflowError
         return narrow.tobytes()
     bits = np.ascontiguousarray(values, "<f4").view("<u4")
     rounded = bits + 0x7FFF + ((bits >> 16) & 1)
@@ -83,8 +83,13 @@ class Weight:
         return count * _DTYPES[self.dtype][1]
 
     def encoded(self) -> Iterator[bytes]:
-        for piece in self.pieces():
-            yield encode(piece, self.dtype)
+        try:
+            for piece in self.pieces():
+                yield encode(piece, self.dtype)
+        except OverflowError:
+            raise InvalidArgument(
+                f"the weight '{self.name}' does not fit into {self.dtype}"
+            ) from None
 
     def tensor(self) -> Any:
         return TensorProto(
@@ -259,8 +264,3 @@ class Graph:
                 model.graph.initializer.append(tensor)
                 for piece in weight.encoded():
                     file.write(piece)
-
-
-def check(path: Union[str, os.PathLike[str]]) -> None:
-    """onnx's own checker on a written file."""
-    onnx.checker.check_model(os.fspath(path))
