@@ -96,7 +96,7 @@ class _Builder(Graph):
         super().__init__(dtype)
         self.design, self.seed, self.states, self.given = design, seed, states, given
         self.learned: set[str] = set()
-        self.masks: dict[tuple[int, int], str] = {}
+        self.masks: dict[tuple[int, int, bool], str] = {}
         self.tables: dict[tuple[Rope, int], str] = {}
 
     # --- Weights
@@ -174,23 +174,30 @@ class _Builder(Graph):
         inputs = [x, stem + "_cos", stem + "_sin", "position_ids"]
         return self.node("RotaryEmbedding", inputs, num_heads=heads)
 
-    def mask(self, mixer: Attention, past: str) -> str:
-        """Bool [seq, total]: the window's positions and the sinks; what comes
-        later is the operator's to exclude."""
-        key = (mixer.window, mixer.sinks)
-        if key not in self.masks:
-            before = self.node("Shape", [past], start=2, end=3)
-            length = self.node("Shape", ["input_ids"], start=1, end=2)
-            total = self.node("Squeeze", [self.node("Add", [before, length])])
-            zero, one = self.integer(0), self.integer(1)
-            columns = self.node("Range", [zero, total, one])
-            rows = self.node("Range", [self.node("Squeeze", [before]), total, one])
-            distance = self.node("Sub", [self.unsqueeze(rows, 1), columns])
+    def mask(self, mixer: Attention, past: str, causal: bool = False) -> str:
+        """Bool [seq, total]: the window's positions and the sinks; what comes later
+        is excluded if `causal`, and else for the operator to exclude."""
+        key = (mixer.window, mixer.sinks, causal)
+        if key in self.masks:
+            return self.masks[key]
+        before = self.node("Shape", [past], start=2, end=3)
+        length = self.node("Shape", ["input_ids"], start=1, end=2)
+        total = self.node("Squeeze", [self.node("Add", [before, length])])
+        zero, one = self.integer(0), self.integer(1)
+        columns = self.node("Range", [zero, total, one])
+        rows = self.node("Range", [self.node("Squeeze", [before]), total, one])
+        rows = self.unsqueeze(rows, 1)
+        seen = []
+        if mixer.window:
+            distance = self.node("Sub", [rows, columns])
             near = self.node("Less", [distance, self.integer(mixer.window)])
             if mixer.sinks:
                 first = self.node("Less", [columns, self.integer(mixer.sinks)])
                 near = self.node("Or", [near, first])
-            self.masks[key] = near
+            seen.append(near)
+        if causal:
+            seen.append(self.node("LessOrEqual", [columns, rows]))
+        self.masks[key] = self.node("And", seen) if len(seen) > 1 else seen[0]
         return self.masks[key]
 
     def cache(self, name: str, heads: int, channels: int) -> tuple[str, str]:
@@ -211,45 +218,52 @@ class _Builder(Graph):
             for letter, heads in (("q", q_heads), ("k", k_heads))
         )
         v = self.linear(x, name + "v", width, mixer.kv_heads * mixer.v)
-        tags = [tag] if mixer.maps == 1 else [f"{tag}.0", f"{tag}.1"]
-        keys = [self.cache(f"key.{t}", mixer.kv_heads, mixer.qk) for t in tags]
+        keys = f"key.{tag}.0" if mixer.differential else f"key.{tag}"
+        past, present = self.cache(keys, mixer.kv_heads, mixer.qk)
         values = self.cache(f"value.{tag}", mixer.kv_heads, mixer.v)
-        if not mixer.differential:
-            return self.softmax_of(q, k, v, keys[0], values, mixer), v
-        half_q, half_k = mixer.heads * mixer.qk, mixer.kv_heads * mixer.qk
-        maps = []
-        for own, query, key in zip(
-            keys, self.split(q, half_q, half_q), self.split(k, half_k, half_k)
-        ):
-            maps.append(self.softmax_of(query, key, v, own, values, mixer))
-            values = values[0], f"unused_value.{tag}"
-        return self.difference(maps, name, mixer), v
-
-    def softmax_of(
-        self,
-        q: str,
-        k: str,
-        v: str,
-        keys: tuple[str, str],
-        values: tuple[str, str],
-        mixer: Attention,
-    ) -> str:
-        """keys, values: past and present."""
-        mask = self.mask(mixer, keys[0]) if mixer.window else ""
-        return self.nodes_of(
+        mask = self.mask(mixer, past) if mixer.window else ""
+        others: list[str] = []
+        if mixer.differential:
+            q, *others = self.split(q, mixer.heads * mixer.qk, mixer.heads * mixer.qk)
+            half = mixer.kv_heads * mixer.qk
+            k, other = self.split(k, half, half)
+            others.append(other)
+        y = self.nodes_of(
             "Attention",
-            [q, k, v, mask, keys[0], values[0]],
-            [f"mixed_{keys[1]}", keys[1], values[1]],
+            [q, k, v, mask, past, values[0]],
+            [f"attended_{tag}", present, values[1]],
             is_causal=1,
             q_num_heads=mixer.heads,
             kv_num_heads=mixer.kv_heads,
         )[0]
+        if others:
+            second = self.second_map(others[0], others[1], values[1], tag, mixer)
+            y = self.difference(y, second, name, mixer)
+        return y, v
 
-    def difference(self, maps: Sequence[str], name: str, mixer: Attention) -> str:
+    def second_map(
+        self, q: str, k: str, values: str, tag: str, mixer: Attention
+    ) -> str:
+        """The attention with the second keys, and the values of the first: the
+        operator's own cache would keep these twice."""
+        past, present = self.cache(f"key.{tag}.1", mixer.kv_heads, mixer.qk)
+        q, k = (
+            self.node(
+                "Transpose",
+                [self.reshape(x, 0, 0, heads, mixer.qk)],
+                perm=[0, 2, 1, 3],
+            )
+            for x, heads in ((q, mixer.heads), (k, mixer.kv_heads))
+        )
+        keys = self.node("Concat", [past, k], present, axis=2)
+        y = self.node("Attention", [q, keys, values, self.mask(mixer, past, True)])
+        return self.reshape(self.node("Transpose", [y], perm=[0, 2, 1, 3]), 0, 0, -1)
+
+    def difference(self, first: str, second: str, name: str, mixer: Attention) -> str:
         """norm(first - lambda * second) * (1 - start), lambda about start."""
         start = 0.8
         share = self.weight(name + "lambda", 1, scale=0.1, mean=start)
-        y = self.node("Sub", [maps[0], self.node("Mul", [maps[1], share])])
+        y = self.node("Sub", [first, self.node("Mul", [second, share])])
         y = self.reshape(y, 0, 0, mixer.heads, mixer.v)
         y = self.rms(y, name + "norm", mixer.v)
         rest = self.constant("difference_scale", np.array([1 - start], np.float32))
