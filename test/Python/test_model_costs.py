@@ -79,6 +79,9 @@ class Costs(unittest.TestCase):
                 want = getattr(costs.total, figure)
                 self.assertAlmostEqual(total, want, delta=1e-9 * want)
             self.assertEqual(json.loads(costs.to_json())["counts"], costs.counts)
+            for kind, size in costs.states.items():
+                held = [own.get(kind, 0) for own in costs.layer_states.values()]
+                self.assertEqual(sum(held), size)
 
     def test_a_step_reads_each_weight_once(self):
         """All but a few vectors; of experts those that the token goes through; of
@@ -104,7 +107,7 @@ class Costs(unittest.TestCase):
         self.assertEqual(attention["attention"].exps, pairs)
         self.assertEqual(attention["attention"].states, 256 * 2**20)
         self.assertEqual(attention["cache"].states, 16 * 2 * 8 * 64 * 2)
-        self.assertEqual(costs.state_bytes, 256 * 2**20)
+        self.assertEqual(costs.layer_states, {"attention": {"kv": 256 * 2**20}})
         scan = models.cost(models.mamba2("1B"), context=8192).layers["mamba2"]["scan"]
         self.assertEqual(scan.flops, 13 * 32 * (5 * 128 * 128 + 128))
         self.assertEqual(scan.states, 2 * 13 * 4096 * 128 * 4)

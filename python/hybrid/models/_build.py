@@ -141,7 +141,9 @@ class _Builder(Graph):
                 count = min(left, PIECE)
                 left -= count
                 values = random.standard_normal(count, np.float32)
-                yield values * np.float32(scale) + np.float32(mean)
+                values *= scale
+                values += mean
+                yield values
 
         return self.learn(name, shape, pieces, dtype)
 

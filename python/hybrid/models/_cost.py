@@ -87,8 +87,10 @@ class Costs:
     #: How many there are of each.
     counts: dict[str, int]
     total: Cost
-    #: Bytes that the sequences hold after the call, by the runtime's kinds.
+    #: Bytes that the sequences hold after the call, by the runtime's kinds; and
+    #: of each kind of layer that holds any.
     states: dict[str, int]
+    layer_states: dict[str, dict[str, int]]
 
     @property
     def state_bytes(self) -> int:
@@ -152,10 +154,7 @@ def cost(
             total = total.plus(whole.times(number))
             for name, value in parts.items():
                 known[name] = known.get(name, Cost()).plus(value.times(number))
-    states = state_bytes(
-        design, context=context, batch=batch, dtype=dtype, state_dtype=state_dtype
-    )
-    return Costs(layers, dict(counts), total, states)
+    return Costs(layers, dict(counts), total, *_held(design, call))
 
 
 def state_bytes(
@@ -169,11 +168,21 @@ def state_bytes(
     """Bytes of the states of sequences of `context` tokens, by the runtime's
     kinds. Attention with a window keeps the window and the sinks."""
     call = _Call(batch, 1, context, _width(dtype), _width(state_dtype))
+    return _held(design, call)[0]
+
+
+def _held(
+    design: Design, call: _Call
+) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+    """Bytes of states, in all and by kind of layer."""
     states = dict.fromkeys(STATE_KINDS, 0)
+    layers: dict[str, dict[str, int]] = {}
     for layer, number in Counter(design.layers).items():
+        own = layers.setdefault(layer.mixer.kind, {})
         for kind, size in _layer_states(layer.mixer, call):
             states[kind] += number * size
-    return states
+            own[kind] = own.get(kind, 0) + number * size
+    return states, layers
 
 
 def _width(dtype: str) -> int:

@@ -57,8 +57,12 @@ def encode(values: npt.NDArray[Any], dtype: str) -> bytes:
             raise OverflowError
         return narrow.tobytes()
     bits = np.ascontiguousarray(values, "<f4").view("<u4")
-    rounded = bits + 0x7FFF + ((bits >> 16) & 1)
-    return bytes((rounded >> 16).astype("<u2").tobytes())
+    rounded = bits >> 16
+    rounded &= 1
+    rounded += 0x7FFF
+    rounded += bits
+    rounded >>= 16
+    return bytes(rounded.astype("<u2").tobytes())
 
 
 class Weight:
