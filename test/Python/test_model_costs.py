@@ -168,6 +168,20 @@ class Paper(unittest.TestCase):
                 compared += 1
         self.assertEqual(compared, 22)
 
+    def test_other_widths(self):
+        """The three others of 1B come out with other widths of the branches."""
+        table = {
+            (1, 0): (1344, 2240, 180),
+            (1, 1): (832, 2432, 89),
+            (1, 12): (512, 2560, 23),
+        }
+        for ratio, (qk_width, inner, published) in table.items():
+            design = models.intra(
+                "1B", ratio, qk_width=qk_width, inner=inner, layers=13
+            )
+            size = _paper.cache_bytes(design, 8192) / 2**20
+            self.assertEqual(round(size), published)
+
     def test_four_designs(self):
         """256, 13.4, 43 and 63 MiB."""
         want = {"llama": 256.0, "mamba2": 13.3, "inter": 43.3, "swa": 62.6}
