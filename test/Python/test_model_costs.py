@@ -112,6 +112,14 @@ class Costs(unittest.TestCase):
         self.assertEqual(scan.flops, 13 * 32 * (5 * 128 * 128 + 128))
         self.assertEqual(scan.states, 2 * 13 * 4096 * 128 * 4)
 
+    def test_windows_in_short_contexts(self):
+        """What fits into the window and the sinks needs no ring."""
+        design = models.swa("tiny", window=5, sinks=2, ratio=(0, 1))
+        for context, kind in ((3, "kv"), (7, "kv"), (8, "kv-window")):
+            states = models.state_bytes(design, context=context, dtype="f32")
+            size = 3 * 2 * 24 * 4 * min(context, 7)
+            self.assertEqual(states, {**dict.fromkeys(states, 0), kind: size})
+
     def test_experts_are_read_once(self):
         design = models.moe(models.llama("1B"))
         step = models.cost(design, context=100).layers["experts"]["experts"].weights

@@ -166,7 +166,8 @@ def state_bytes(
     state_dtype: str = "f32",
 ) -> dict[str, int]:
     """Bytes of the states of sequences of `context` tokens, by the runtime's
-    kinds. Attention with a window keeps the window and the sinks."""
+    kinds. Attention with a window keeps the window and the sinks, in a ring, if
+    there are more tokens."""
     call = _Call(batch, 1, context, _width(dtype), _width(state_dtype))
     return _held(design, call)[0]
 
@@ -209,7 +210,8 @@ def _states(mixer: Mixer, call: _Call) -> Iterator[tuple[str, int]]:
     elif isinstance(mixer, Attention):
         held = _visible(mixer, call.context)
         channels = mixer.kv_heads * (mixer.maps * mixer.qk + mixer.v)
-        yield "kv-window" if mixer.window else "kv", batch * held * channels * size
+        kind = "kv-window" if held < call.context else "kv"
+        yield kind, batch * held * channels * size
     elif isinstance(mixer, Mamba2):
         yield "conv", batch * mixer.convolved * (mixer.taps - 1) * size
         yield "recurrent", batch * mixer.inner * mixer.state * call.state_bytes

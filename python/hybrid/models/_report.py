@@ -41,8 +41,6 @@ NOTES = """\
   columns. Cache, planned: what compiled models keep with bfloat16 states;
   convolutions need 3 columns. By default recurrent states are float32 (column
   f32), which the paper does not count.
-* Windows: compiled models do not use rings yet: their windows keep all keys
-  (docs/models.md). Planned is what rings will keep.
 * Intra 1:0, 1:1 and 1:12 differ: ours have the hybrid block of the paper's
   Table 15, with 1152 channels of queries, which gives its numbers for 1:3 and 1:5
   at all lengths. 180, 89 and 23 MiB come out with 1344, 832 and 512 channels.
