@@ -4,6 +4,8 @@ import dataclasses
 import functools
 import hashlib
 import math
+import subprocess
+import sys
 import unittest
 
 import numpy as np
@@ -327,6 +329,17 @@ class Files(unittest.TestCase):
         with self.assertRaises(hybrid.InvalidArgument) as caught:
             design.save(second, dtype="f16", weights=weights)
         self.assertIn("'norm' does not fit into f16", str(caught.exception))
+
+    def test_without_onnx(self):
+        program = (
+            "import sys; sys.modules['onnx'] = None\n"
+            "from hybrid import NotFound, models\n"
+            "try: models.llama('tiny').save('x.onnx')\n"
+            "except NotFound as error: print(error)"
+        )
+        command = [sys.executable, "-c", program]
+        output = subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout
+        self.assertIn("install hybrid-compiler[models]", output)
 
     def test_nothing_is_left_of_what_fails(self):
         with self.assertRaises(OSError):
