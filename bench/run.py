@@ -7,8 +7,8 @@ Builds the model (make_model.py), compiles it, checks that both give the same
 logits, measures the machine's limits (limits.c), and then times both in turn,
 round by round. The table holds medians over the rounds:
 
-  prefill N   tokens per second of one call with N tokens; FMA: multiply-adds
-              that the model needs at least, of the measured peak
+  prefill N   tokens per second of one call with N tokens; FMA: multiplications
+              and additions that the model needs at least, of the measured peak
   decode      tokens per second of single steps after the context; memory: bytes
               that a step reads and writes at least, of the measured bandwidth
 
@@ -63,7 +63,9 @@ class Benchmark:
         sizes = self.model.with_suffix(".json")
         if sizes.exists() and sizes.stat().st_mtime > script.stat().st_mtime:
             return
-        output_of([self.python, script, self.model])
+        lengths = ",".join(map(str, PREFILL))
+        middle = CONTEXT + STEPS // 2
+        output_of([self.python, script, self.model, lengths, middle])
 
     def measure_limits(self):
         program = self.work / "limits"
@@ -123,32 +125,15 @@ class Benchmark:
         decode = self.bench_ours(CONTEXT, STEPS)["decode"]
         return {**times, f"decode at {CONTEXT}": decode}
 
-    def prefill_operations(self, tokens):
-        """Floating-point operations of one call; one position's logits."""
-        sizes = self.sizes
-        pairs = tokens * (tokens + 1) / 2
-        return 2 * (
-            sizes["layer_weights"] * tokens
-            + sizes["head_weights"]
-            + sizes["attention_per_pair"] * pairs
-            + sizes["scan_per_token"] * tokens
-        )
-
-    def decode_bytes(self):
-        """Weights and cache read once, the other states read and written."""
-        sizes = self.sizes
-        weights = sizes["layer_weights"] + sizes["head_weights"]
-        cache = sizes["cache_per_token"] * (CONTEXT + STEPS / 2)
-        return 4 * (weights + cache + 2 * sizes["states"])
-
     def share(self, phase, rate):
         """How much of the machine's limit `rate` tokens per second are."""
         if phase.startswith("decode"):
             limit = self.limits["read_gb_per_second"] * 1e9
-            return rate * self.decode_bytes() / limit, "memory"
-        length = int(phase.split()[1])
+            return rate * self.sizes["decode_bytes"] / limit, "memory"
+        length = phase.split()[1]
         limit = self.limits["fma_gflops"] * 1e9
-        return rate / length * self.prefill_operations(length) / limit, "FMA"
+        flops = self.sizes["prefill_flops"][length]
+        return rate / int(length) * flops / limit, "FMA"
 
     def run(self):
         compiled = self.compile()

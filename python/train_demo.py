@@ -219,7 +219,7 @@ def write_results(training, excerpt, held_out):
         },
         "held_out_whole_loss": evaluate(model, evaluation_windows(held_out)),
     }
-    (out / "model.onnx").write_bytes(export.build(model).SerializeToString())
+    export.save(model, out / "model.onnx")
     (out / "held-out.txt").write_bytes(excerpt)
     documents = {
         "tokenizer.json": tokenizer.tokenizer(),

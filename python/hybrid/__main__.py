@@ -19,6 +19,8 @@ usage: python -m hybrid COMMAND …
   serve MODEL.hyb PORT …    hybrid-run --serve: an HTTP server
   generate MODEL.hyb …      go on from a prompt
   verify MODEL.onnx …       compare with onnxruntime
+  report DESIGN …           what a design of hybrid.models costs; --paper
+  search …                  designs within limits, and which of them are best
 
 COMMAND --help says more.
 """
@@ -62,8 +64,21 @@ def _dispatch(command: str, arguments: Sequence[str]) -> int:
         from .verify._command import main as verify
 
         return verify(arguments)
+    if command == "report":
+        from .models._report import main as report
+
+        return report(arguments)
+    if command == "search":
+        from .models._search import main as search
+
+        return search(arguments)
     print(f"error: there is no command '{command}'\n\n{USAGE}", end="", file=sys.stderr)
     return 2
+
+
+def report_tool() -> int:
+    """The console script hybrid-report."""
+    return main(["report", *sys.argv[1:]])
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
