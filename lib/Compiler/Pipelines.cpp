@@ -53,6 +53,9 @@ void buildSchedulePipeline(OpPassManager &pm) {
   pm.addPass(createTrimOutputsPass());
   pm.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addNestedPass<func::FuncOp>(createFoldDataMovementPass());
+  pm.addNestedPass<func::FuncOp>(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
   pm.addNestedPass<func::FuncOp>(createFuseElementwisePass());
   pm.addPass(createCSEPass());
   pm.addPass(createFormKernelsPass());

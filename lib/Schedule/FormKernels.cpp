@@ -1,8 +1,13 @@
 //===- FormKernels.cpp - all work of the entries into kernels -------------===//
 //
 // A group of operations becomes a function whose parameters are the tensors
-// read, the destinations and the index sizes, and a launch of it. Functions with the same text are one kernel, so that everything
-// after this pass costs time per different kernel, not per layer.
+// read, the destinations and the index sizes, and a launch of it. Functions
+// with the same text are one kernel, so that everything after this pass costs
+// time per different kernel, not per layer.
+//
+// A group is a root, what runs on its tiles behind it (the epilogue), and, in
+// entries that take one token at a time, what its blocks compute for themselves
+// before (the prologue): there a norm or a gate is less work than a launch.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,6 +20,7 @@
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
@@ -75,6 +81,56 @@ linalg::GenericOp getEpilogue(Operation *op) {
       !user.getIndexingMapsArray().back().isIdentity())
     return {};
   return user;
+}
+
+/// Whether blocks may compute `op` for themselves: little work per element, a
+/// single result, nothing gathered.
+bool isPrologue(Operation *op) {
+  if (isa<NormOp, GatedNormOp, RopeOp>(op))
+    return true;
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  if (!generic || generic.getNumReductionLoops() > 0 ||
+      generic->getNumResults() != 1 ||
+      !generic.getIndexingMapsArray().back().isIdentity() ||
+      generic.payloadUsesValueFromOperand(generic.getDpsInitOperand(0)))
+    return false;
+  return llvm::none_of(*generic.getBody(), [](Operation &inner) {
+    return inner.getNumRegions() > 0 || isa<tensor::ExtractOp>(inner);
+  });
+}
+
+/// Bytes of the rows that a block of a contraction may compute for itself.
+constexpr int64_t kMaxPrologueRowBytes = 16 * 1024;
+
+/// Whether the blocks of the operation that reads `use` can compute it.
+bool takesPrologue(OpOperand &use) {
+  Operation *op = use.getOwner();
+  auto destination = dyn_cast<DestinationStyleOpInterface>(op);
+  if (!destination || !isWork(op) || destination.isDpsInit(&use))
+    return false;
+  if (isContraction(op)) {
+    // Rows, which each block of columns needs whole, but no columns.
+    auto contraction = cast<linalg::LinalgOp>(op);
+    auto type = dyn_cast<RankedTensorType>(use.get().getType());
+    AffineMap map = contraction.getMatchingIndexingMap(&use);
+    AffineMap out = contraction.getIndexingMapsArray().back();
+    unsigned columns = out.getNumResults() > 0
+                           ? out.getDimPosition(out.getNumResults() - 1)
+                           : 0;
+    if (map.isFunctionOfDim(columns) || !map.isProjectedPermutation() ||
+        type.getRank() == 0 || type.isDynamicDim(type.getRank() - 1))
+      return false;
+    return type.getDimSize(type.getRank() - 1) *
+               llvm::divideCeil(type.getElementTypeBitWidth(), 8) <=
+           kMaxPrologueRowBytes;
+  }
+  if (auto attention = dyn_cast<AttentionOp>(op))
+    return use == attention.getQueryMutable();
+  if (isa<ScanOp, CacheAppendOp, NormOp, GatedNormOp, RopeOp>(op))
+    return isa<FloatType>(getElementTypeOrSelf(use.get().getType()));
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  return generic && generic.getNumReductionLoops() == 0 &&
+         generic.getMatchingIndexingMap(&use).isProjectedPermutation();
 }
 
 StringRef getKernelKind(Operation *root) {
@@ -295,50 +351,127 @@ struct FormKernels : impl::FormKernelsPassBase<FormKernels> {
   }
 
   LogicalResult runOnEntry(func::FuncOp entry);
+  DenseSet<Operation *> findPrologues(Block &body);
+  void addPrologues(SmallVectorImpl<Operation *> &group,
+                    const DenseSet<Operation *> &prologues);
+  bool hasSequence(func::FuncOp entry);
   func::FuncOp unify(func::FuncOp kernel, Operation *root);
 
   llvm::StringMap<func::FuncOp> kernelByText;
   llvm::StringMap<unsigned> numByKind;
 };
 
+/// Whether the entry's work grows with the number of tokens of a call.
+bool FormKernels::hasSequence(func::FuncOp entry) {
+  auto symbols = getOperation()->getAttrOfType<ArrayAttr>(kSymbolsAttr);
+  llvm::StringSet<> fixed;
+  for (Attribute attr : symbols ? symbols.getValue() : ArrayRef<Attribute>()) {
+    auto symbol = cast<DictionaryAttr>(attr);
+    StringRef role = symbol.getAs<StringAttr>("role").getValue();
+    if (role == "batch" || role == "past")
+      fixed.insert(symbol.getAs<StringAttr>("name").getValue());
+  }
+  WalkResult result = entry.walk([&](DimOp dim) {
+    return fixed.contains(dim.getName()) ? WalkResult::advance()
+                                         : WalkResult::interrupt();
+  });
+  return result.wasInterrupted();
+}
+
+/// Operations all of whose users compute them for themselves.
+DenseSet<Operation *> FormKernels::findPrologues(Block &body) {
+  // How many kernels compute an operation, if its users' kernels do.
+  constexpr unsigned kMaxKernels = 8;
+  DenseMap<Operation *, unsigned> numKernels;
+  DenseSet<Operation *> epilogues;
+  if (fuseEpilogues)
+    for (Operation &op : body)
+      epilogues.insert(getEpilogue(&op));
+  for (Operation &op : llvm::reverse(body)) {
+    if (!isWork(&op) || !isPrologue(&op) || op.use_empty() ||
+        epilogues.contains(&op))
+      continue;
+    unsigned count = 0;
+    for (OpOperand &use : op.getUses()) {
+      auto it = numKernels.find(use.getOwner());
+      count += it == numKernels.end() ? 1 : it->second;
+      if (use.getOwner()->getBlock() != &body || !takesPrologue(use))
+        count += kMaxKernels;
+    }
+    if (count <= kMaxKernels)
+      numKernels[&op] = count;
+  }
+  DenseSet<Operation *> prologues;
+  for (auto &[op, count] : numKernels)
+    prologues.insert(op);
+  return prologues;
+}
+
+/// Adds to a group what its operations read of `prologues`, in order.
+void FormKernels::addPrologues(SmallVectorImpl<Operation *> &group,
+                               const DenseSet<Operation *> &prologues) {
+  llvm::SetVector<Operation *> all(group.begin(), group.end());
+  for (size_t i = 0; i < all.size(); ++i)
+    for (Value operand : all[i]->getOperands())
+      if (Operation *def = operand.getDefiningOp(); prologues.contains(def))
+        all.insert(def);
+  if (all.size() == group.size())
+    return;
+  ++numPrologues;
+  remark::passed(group.front()->getLoc(),
+                 remark::RemarkOpts::name("prologue")
+                     .category("hybrid-form-kernels"))
+      << "blocks compute what they read for themselves"
+      << remark::metric("operations", unsigned(all.size() - group.size()));
+  group = all.takeVector();
+  llvm::sort(group, [](Operation *a, Operation *b) {
+    return a->isBeforeInBlock(b);
+  });
+}
+
 LogicalResult FormKernels::runOnEntry(func::FuncOp entry) {
   if (!entry.getBody().hasOneBlock())
     return entry.emitError("an entry has to be one block");
   Block &body = entry.getBody().front();
-  SmallVector<SmallVector<Operation *, 2>> groups;
-  DenseSet<Operation *> grouped;
+  DenseSet<Operation *> prologues, grouped;
+  if (fusePrologues && !hasSequence(entry))
+    prologues = findPrologues(body);
+  SmallVector<SmallVector<Operation *>> groups;
+  SmallVector<Operation *> roots;
   for (Operation &op : body) {
-    if (!isWork(&op) || isDestinationFill(&op) || grouped.contains(&op))
+    if (!isWork(&op) || isDestinationFill(&op) || grouped.contains(&op) ||
+        prologues.contains(&op))
       continue;
     auto &group = groups.emplace_back();
     group.push_back(&op);
+    roots.push_back(&op);
     linalg::GenericOp epilogue = fuseEpilogues ? getEpilogue(&op) : nullptr;
     // The kernel is launched where its last operation stands. An operation
     // that joins two contractions goes with the first.
-    if (epilogue && grouped.insert(epilogue).second) {
+    if (epilogue && !prologues.contains(epilogue) &&
+        grouped.insert(epilogue).second) {
       group.push_back(epilogue);
       ++numEpilogues;
       remark::passed(op.getLoc(), remark::RemarkOpts::name("epilogue")
                                       .category("hybrid-form-kernels"))
           << "contraction runs its elementwise consumer on its tiles";
     }
+    addPrologues(group, prologues);
   }
   OpBuilder kernels(&getContext());
   kernels.setInsertionPointToEnd(getOperation().getBody());
-  for (auto &group : groups) {
+  for (auto [group, root] : llvm::zip(groups, roots)) {
     KernelBuilder kernelBuilder(group, kernels);
     auto kernel = kernelBuilder.build();
     if (failed(kernel))
       return failure();
     Operation *last = group.back();
     OpBuilder builder(last);
-    LaunchOp launch = kernelBuilder.launch(builder, unify(*kernel, group[0]));
+    LaunchOp launch = kernelBuilder.launch(builder, unify(*kernel, root));
     last->replaceAllUsesWith(launch);
-    for (Operation *op : llvm::reverse(group))
-      op->erase();
     ++numLaunches;
   }
-  // What only served destinations has moved.
+  // What has moved, and what only served destinations.
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
     if (isOpTriviallyDead(&op))
       op.erase();

@@ -9,6 +9,7 @@
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/Transforms/Transforms.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -52,6 +53,58 @@ bool paysToFuse(OpOperand *operand) {
   return consumer.getMatchingIndexingMap(operand).isPermutation();
 }
 
+/// Whether a reshape stands between a contraction or norm and elementwise work
+/// that could then run on the same tiles.
+bool paysToCollapse(OpOperand *operand) {
+  auto isContraction = [](Operation *op) {
+    auto linalgOp = dyn_cast_or_null<linalg::LinalgOp>(op);
+    return linalgOp && linalgOp.getNumReductionLoops() > 0;
+  };
+  auto isElementwise = [](Operation *op) {
+    auto generic = dyn_cast_or_null<linalg::GenericOp>(op);
+    return generic && generic.getNumReductionLoops() == 0 &&
+           !hasControlOrLoads(generic);
+  };
+  // Up through an expansion of its result, or down to what it reads.
+  if (auto expand = operand->get().getDefiningOp<tensor::ExpandShapeOp>())
+    return isElementwise(operand->getOwner()) &&
+           isContraction(expand.getSrc().getDefiningOp());
+  if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(operand->getOwner()))
+    return isElementwise(collapse.getSrc().getDefiningOp()) &&
+           llvm::any_of(collapse->getUsers(), [&](Operation *user) {
+             return isContraction(user) || isa<NormOp, GatedNormOp>(user);
+           });
+  return false;
+}
+
+/// Whether a computation of ours, which has its own rank, reads `op`'s result,
+/// directly or through elementwise operations.
+bool feedsComputation(Operation *op, unsigned depth = 0) {
+  constexpr unsigned kMaxDepth = 4;
+  return llvm::any_of(op->getUsers(), [&](Operation *user) {
+    auto generic = dyn_cast<linalg::GenericOp>(user);
+    if (generic && generic.getNumReductionLoops() == 0 && depth < kMaxDepth)
+      return feedsComputation(user, depth + 1);
+    return isa<HybridDialect>(user->getDialect()) &&
+           isa<DestinationStyleOpInterface>(user);
+  });
+}
+
+/// Dimensions of elementwise operations that may be dropped where they are 1,
+/// so that a step of one token is of rows like the products around it.
+SmallVector<unsigned> getDroppable(Operation *op) {
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  if (!generic || generic.getNumReductionLoops() > 0 ||
+      generic.hasIndexSemantics() || hasControlOrLoads(generic) ||
+      feedsComputation(generic))
+    return {};
+  auto dims = llvm::to_vector(llvm::seq<unsigned>(0, generic.getNumLoops()));
+  SmallVector<int64_t> ranges = generic.getStaticLoopRanges();
+  if (llvm::all_of(ranges, [](int64_t size) { return size == 1; }))
+    return {};
+  return dims;
+}
+
 struct FuseElementwise : impl::FuseElementwisePassBase<FuseElementwise> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
@@ -62,19 +115,27 @@ struct FuseElementwise : impl::FuseElementwisePassBase<FuseElementwise> {
             return false;
           ++numFused;
           remark::passed(operand->getOwner()->getLoc(),
-                         remark::RemarkOpts::name("fused")
-                             .category("hybrid-fuse-elementwise"))
+                         remark::RemarkOpts::name("fused").category(
+                             "hybrid-fuse-elementwise"))
               << "merged its producer"
               << remark::metric("operand", operand->getOperandNumber());
           return true;
         });
+    linalg::populateFoldReshapeOpsByCollapsingPatterns(patterns,
+                                                       paysToCollapse);
+    linalg::ControlDropUnitDims dropUnitDims;
+    dropUnitDims.controlFn = getDroppable;
+    linalg::populateFoldUnitExtentDimsPatterns(patterns, dropUnitDims);
+    tensor::populateFoldTensorEmptyPatterns(patterns);
     linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
+    tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, context);
+    tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, context);
     tensor::EmptyOp::getCanonicalizationPatterns(patterns, context);
     affine::AffineApplyOp::getCanonicalizationPatterns(patterns, context);
     GreedyRewriteConfig config;
     config.setUseTopDownTraversal(true);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns),
-                                     config)))
+    if (failed(
+            applyPatternsGreedily(getOperation(), std::move(patterns), config)))
       signalPassFailure();
   }
 };

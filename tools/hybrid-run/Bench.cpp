@@ -141,6 +141,7 @@ public:
     for (Phase &phase : phases)
       phase.median = medianOf(phase.times);
     countedRepetition();
+    timeForks();
     check(hybrid_session_launch_overhead(session.get(), &emptyLaunch));
     if (options.json)
       printJson(json());
@@ -236,6 +237,21 @@ private:
     check(hybrid_session_profile(session.get(), 0));
   }
 
+  /// A copy of all sequences as they are after the last repetition.
+  void timeForks() {
+    if (states.empty())
+      return;
+    std::vector<double> times;
+    for (int64_t i = 0; i < options.repeat; ++i) {
+      const double begin = milliseconds();
+      HybridSession *copy = nullptr;
+      check(hybrid_session_fork(session.get(), &copy));
+      times.push_back(milliseconds() - begin);
+      hybrid_session_close(copy);
+    }
+    forkTime = medianOf(times);
+  }
+
   //===--- What is reported -----------------------------------------------===//
 
   static uint64_t launches(const Phase &phase) {
@@ -324,6 +340,7 @@ private:
             {"empty_launch_microseconds", emptyLaunch * 1e-3},
             {"weights_bytes", hybrid_module_weights_bytes(module.get())},
             {"peak_memory_mib", peakMemory()},
+            {"fork_milliseconds", forkTime},
             {"phases", list}};
   }
 
@@ -337,6 +354,9 @@ private:
                 "weights");
     for (const Phase &phase : phases)
       printPhase(phase);
+    if (!states.empty())
+      std::printf("fork of the session at position %" PRId64 ": %.4f ms\n",
+                  hybrid_session_position(session.get()), forkTime);
     if (!options.perKernel)
       return;
     for (const Phase &phase : phases)
@@ -376,7 +396,7 @@ private:
   SessionPtr session;
   std::vector<HybridStateInfo> states;
   std::vector<Phase> phases;
-  double loadTime = 0, emptyLaunch = 0;
+  double loadTime = 0, emptyLaunch = 0, forkTime = 0;
 };
 
 } // namespace

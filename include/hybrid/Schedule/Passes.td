@@ -109,6 +109,31 @@ def WindowRingsPass : Pass<"hybrid-window-rings", "::mlir::ModuleOp"> {
   ];
 }
 
+def FoldDataMovementPass : Pass<"hybrid-fold-data-movement", "::mlir::func::FuncOp"> {
+  let summary = "Lets operations read what transpositions and repetitions make a copy of";
+  let description = [{
+    A causal convolution between transpositions of tokens and channels takes the
+    layout `btc`; keys and queries of a scan that are one head repeated for a
+    group of heads are that head; a norm whose result is collapsed to rows
+    is computed on rows.
+
+    Before:
+    ```mlir
+    %t = linalg.generic … ins(%x : tensor<1x?x192xf32>) outs(… : tensor<1x192x?xf32>) … // transposes
+    %y, %s1 = hybrid.causal_conv ins(%t, %w : tensor<1x192x?xf32>, tensor<192x4xf32>) outs(%o, %s0 : …) -> …
+    %r = linalg.generic … ins(%y : tensor<1x192x?xf32>) outs(… : tensor<1x?x192xf32>) … // transposes
+    ```
+    After:
+    ```mlir
+    %r, %s1 = hybrid.causal_conv ins(%x, %w : tensor<1x?x192xf32>, tensor<192x4xf32>) outs(%o, %s0 : …) {layout = #hybrid.conv_layout<btc>} -> …
+    ```
+  }];
+  let statistics = [
+    Statistic<"numFolded", "num-folded", "operations that no longer need data moved">
+  ];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+}
+
 def FuseElementwisePass : Pass<"hybrid-fuse-elementwise", "::mlir::func::FuncOp"> {
   let summary = "Merges elementwise, broadcast and transpose operations into their consumers";
   let description = [{
@@ -138,7 +163,11 @@ def FormKernelsPass : Pass<"hybrid-form-kernels", "::mlir::ModuleOp"> {
     Every operation of an entry that computes on tensors, with the operations
     that initialise its destination, becomes a function with the attribute
     `hybrid.kernel`, and a `hybrid.launch` of it. A contraction takes the
-    elementwise operation that alone consumes it along (epilogue). Kernels are
+    elementwise operation that alone consumes it along (epilogue). In an entry
+    whose sizes depend on the batch only, norms, rotations and elementwise
+    operations all of whose users can take them are computed by the users' blocks
+    (prologue): again for each block of columns, which is less than a launch and
+    a trip through memory. Kernels are
     compared by their text: layers that differ only in weights share them.
 
     Before:
@@ -154,12 +183,15 @@ def FormKernelsPass : Pass<"hybrid-form-kernels", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"fuseEpilogues", "fuse-epilogues", "bool", "true",
-           "let contractions take their elementwise consumer along">
+           "let contractions take their elementwise consumer along">,
+    Option<"fusePrologues", "fuse-prologues", "bool", "true",
+           "in entries of one token, let blocks compute norms and gates themselves">
   ];
   let statistics = [
     Statistic<"numLaunches", "num-launches", "launches in all entries">,
     Statistic<"numKernels", "num-kernels", "different kernels">,
-    Statistic<"numEpilogues", "num-epilogues", "consumers fused behind a contraction">
+    Statistic<"numEpilogues", "num-epilogues", "consumers fused behind a contraction">,
+    Statistic<"numPrologues", "num-prologues", "kernels whose blocks compute what they read">
   ];
   let dependentDialects = ["::mlir::func::FuncDialect", "::hybrid::HybridDialect"];
 }

@@ -215,6 +215,7 @@ private:
 // One per computation; each replaces the operation by loops.
 void lowerAttention(AttentionOp op);
 void lowerCacheAppend(CacheAppendOp op);
+void lowerCausalConv(CausalConvOp op);
 void lowerRingRead(RingReadOp op);
 void lowerScan(ScanOp op);
 

@@ -30,66 +30,6 @@ SmallVector<Value> broadcastIndex(LoopBuilder &b, Value memref,
   return result;
 }
 
-/// Column c of concat(state, input) along time, for one batch and channel.
-void lowerCausalConv(CausalConvOp op) {
-  LoopBuilder b(op, op.getInput().getType().getElementType());
-  Value input = op.getInput(), state = op.getState();
-  Value zero = b.index(0), length = b.dim(input, op.getTimeDim());
-  Value taps = b.dim(op.getWeight(), 1), width = b.dim(state, 2);
-  // Outputs first, then the state: they read what it replaces.
-  Value padded = b.scratch({width});
-  auto inputIndex = [&](Value batch, Value channel, Value t) {
-    SmallVector<Value> index = {batch, channel, t};
-    if (op.getLayout() == ConvLayout::BTC)
-      std::swap(index[1], index[2]);
-    return index;
-  };
-  b.nest({b.dim(input, 0), b.dim(input, op.getChannelDim())},
-         [&](ValueRange bc) {
-           Value batch = bc[0], channel = bc[1];
-           auto accumulate = [&](Value t, auto column) {
-             Value sum = b.sum(taps, [&](Value k) {
-               return b.mul(b.load(op.getWeight(), {channel, k}),
-                            column(b.addI(t, k)));
-             });
-             if (op.getBias())
-               sum = b.add(sum, b.load(op.getBias(), channel));
-             b.store(b.activate(op.getActivation(), sum), op.getInit(),
-                     inputIndex(batch, channel, t));
-           };
-           // Columns 0 … K-2 of P are the state's.
-           auto anyColumn = [&](Value column) {
-             Value inState =
-                 b.cmpI(arith::CmpIPredicate::ult, column, width);
-             auto branch = scf::IfOp::create(
-                 b, TypeRange{b.getComputeType()}, inState, true);
-             OpBuilder::InsertionGuard guard(b);
-             b.setInsertionPointToStart(branch.thenBlock());
-             scf::YieldOp::create(b, b.load(state, {batch, channel, column}));
-             b.setInsertionPointToStart(branch.elseBlock());
-             scf::YieldOp::create(
-                 b, b.load(input, inputIndex(batch, channel,
-                                             b.subI(column, width))));
-             return branch.getResult(0);
-           };
-           Value border = b.minI(width, length);
-           b.loop(zero, border, [&](Value t) { accumulate(t, anyColumn); });
-           b.loop(border, length, [&](Value t) {
-             accumulate(t, [&](Value column) {
-               return b.load(input,
-                             inputIndex(batch, channel, b.subI(column, width)));
-             });
-           });
-           b.loop(zero, width, [&](Value i) {
-             b.store(anyColumn(b.addI(i, length)), padded, i);
-           });
-           b.loop(zero, width, [&](Value i) {
-             b.store(b.load(padded, i), state, {batch, channel, i});
-           });
-         });
-  op.erase();
-}
-
 void lowerRope(RopeOp op) {
   LoopBuilder b(op, op.getInput().getType().getElementType());
   Value input = op.getInput();

@@ -29,9 +29,12 @@ constexpr int64_t kAssumedSize = 64;
 /// Output columns and rows of a contraction's block. The rows are a multiple of
 /// the 4 or 6 that hybrid-vectorize-contractions keeps in registers.
 constexpr int64_t kContractionColumns = 128, kContractionRows = 60;
+/// The same where a block computes its rows first, each of at most 16 KiB.
+constexpr int64_t kPrologueRows = 4;
 /// Query rows of an attention block, value columns of a scan block, channels
-/// of a convolution block.
-constexpr int64_t kAttentionRows = 16, kScanColumns = 64, kConvChannels = 16;
+/// of a convolution block, with channels by tokens and tokens by channels.
+constexpr int64_t kAttentionRows = 16, kScanColumns = 64, kConvChannels = 16,
+                  kConvRowChannels = 128;
 
 class TileChooser {
 public:
@@ -92,8 +95,13 @@ TileChooser::chooseContraction(linalg::LinalgOp contraction) {
   for (unsigned i = 0; i < extents.size(); ++i)
     if (types[i] == utils::IteratorType::parallel)
       parallel.push_back(i);
+  // What a block computes for itself lies on the stack.
+  bool hasPrologue = llvm::any_of(contraction.getDpsInputs(), [](Value input) {
+    return input.getDefiningOp<DestinationStyleOpInterface>();
+  });
+  int64_t rows = hasPrologue ? kPrologueRows : kContractionRows;
   for (auto [n, i] : llvm::enumerate(llvm::reverse(parallel)))
-    tiles[i] = n == 0 ? kContractionColumns : n == 1 ? kContractionRows : 1;
+    tiles[i] = n == 0 ? kContractionColumns : n == 1 ? rows : 1;
   return tiles;
 }
 
@@ -102,8 +110,9 @@ SmallVector<int64_t> TileChooser::choose(linalg::LinalgOp contraction) {
     return {1, 1, kAttentionRows};
   if (isa<ScanOp>(op))
     return {1, 1, kScanColumns};
-  if (isa<CausalConvOp>(op))
-    return {1, kConvChannels};
+  if (auto conv = dyn_cast<CausalConvOp>(*op))
+    return {1, conv.getLayout() == ConvLayout::BTC ? kConvRowChannels
+                                                   : kConvChannels};
   if (isa<CumSumOp>(op))
     return SmallVector<int64_t>(extents.size(), 1);
   if (isa<NormOp, GatedNormOp>(op)) {
@@ -132,8 +141,7 @@ bool isContraction(linalg::LinalgOp op) {
 /// state of a convolution of width 1) does not verify.
 bool isEmpty(Type type) {
   auto shaped = dyn_cast<ShapedType>(type);
-  return shaped && shaped.hasRank() &&
-         llvm::is_contained(shaped.getShape(), 0);
+  return shaped && shaped.hasRank() && llvm::is_contained(shaped.getShape(), 0);
 }
 
 struct TileToGrid : impl::TileToGridPassBase<TileToGrid> {
@@ -159,9 +167,10 @@ struct TileToGrid : impl::TileToGridPassBase<TileToGrid> {
     }
     if (!root || llvm::any_of(root->getOperandTypes(), isEmpty))
       return;
-    SmallVector<int64_t> tiles = tileSizes.empty()
-                                     ? TileChooser(root).choose(contraction)
-                                     : SmallVector<int64_t>(tileSizes.begin(), tileSizes.end());
+    SmallVector<int64_t> tiles =
+        tileSizes.empty()
+            ? TileChooser(root).choose(contraction)
+            : SmallVector<int64_t>(tileSizes.begin(), tileSizes.end());
     if (llvm::all_of(tiles, [](int64_t t) { return t == 0; }))
       return;
     if (failed(tile(root, tiles)))
@@ -179,8 +188,8 @@ LogicalResult TileToGrid::tile(TilingInterface root, ArrayRef<int64_t> tiles) {
   options.tilingOptions.setTileSizes(
       getAsIndexOpFoldResult(rewriter.getContext(), tiles));
   options.setFusionControlFn(
-      [](tensor::ExtractSliceOp, OpResult producer, bool)
-          -> std::optional<scf::SCFTileAndFuseOptions::ControlFnResult> {
+      [](tensor::ExtractSliceOp, OpResult producer,
+         bool) -> std::optional<scf::SCFTileAndFuseOptions::ControlFnResult> {
         if (isEmpty(producer.getType()))
           return std::nullopt;
         return scf::SCFTileAndFuseOptions::ControlFnResult{};
