@@ -60,6 +60,7 @@ void buildSchedulePipeline(OpPassManager &pm) {
   pm.addPass(createCSEPass());
   pm.addPass(createFormKernelsPass());
   pm.addPass(createCSEPass());
+  pm.addPass(createGroupLaunchesPass());
 }
 
 void buildKernelPipeline(OpPassManager &pm,
@@ -77,6 +78,7 @@ void buildKernelPipeline(OpPassManager &pm,
   kernels.addPass(createVectorizeContractionsPass(vectorize));
   kernels.addPass(createConvertLinalgToLoopsPass());
   pm.addPass(createFormGridsPass());
+  pm.addPass(createMergeLaunchesPass());
   pm.addPass(createPlanArenaPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

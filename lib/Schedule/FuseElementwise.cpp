@@ -6,7 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "hybrid/Dialect/Hybrid/Transforms/Sizes.h"
 #include "hybrid/Schedule/Passes.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tensor/Transforms/Transforms.h"
@@ -105,6 +107,52 @@ SmallVector<unsigned> getDroppable(Operation *op) {
   return dims;
 }
 
+/// A slice of the last dimension whose other dimensions are then collapsed is
+/// not contiguous; one of the collapsed tensor is a view.
+struct CollapseBeforeSlice : OpRewritePattern<tensor::CollapseShapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::CollapseShapeOp collapse,
+                                PatternRewriter &rewriter) const override {
+    auto slice = collapse.getSrc().getDefiningOp<tensor::ExtractSliceOp>();
+    if (!slice || slice.getType().getRank() != slice.getSourceType().getRank())
+      return failure();
+    auto groups = collapse.getReassociationIndices();
+    int64_t last = slice.getType().getRank() - 1;
+    if (groups.back().size() != 1 || groups.size() == size_t(last) + 1 ||
+        !slice.hasUnitStride())
+      return failure();
+    for (int64_t dim = 0; dim < last; ++dim) {
+      auto size = findSize(slice.getSource(), dim);
+      if (!size || !isConstantIntValue(slice.getMixedOffsets()[dim], 0) ||
+          !isEqualConstantIntOrValue(*size, slice.getMixedSizes()[dim]))
+        return failure();
+    }
+    Location loc = collapse.getLoc();
+    Value source = tensor::CollapseShapeOp::create(rewriter, loc,
+                                                   slice.getSource(), groups);
+    SmallVector<OpFoldResult> offsets(groups.size(), rewriter.getIndexAttr(0)),
+        strides(groups.size(), rewriter.getIndexAttr(1)), sizes;
+    AffineExpr s0 = rewriter.getAffineSymbolExpr(0),
+               s1 = rewriter.getAffineSymbolExpr(1);
+    for (const ReassociationIndices &group : groups) {
+      OpFoldResult size = rewriter.getIndexAttr(1);
+      for (int64_t dim : group)
+        size = affine::makeComposedFoldedAffineApply(
+            rewriter, loc, s0 * s1, {size, slice.getMixedSizes()[dim]});
+      sizes.push_back(size);
+    }
+    offsets.back() = slice.getMixedOffsets()[last];
+    Value result = tensor::ExtractSliceOp::create(rewriter, loc, source,
+                                                  offsets, sizes, strides);
+    if (result.getType() != collapse.getType())
+      result =
+          tensor::CastOp::create(rewriter, loc, collapse.getType(), result);
+    rewriter.replaceOp(collapse, result);
+    return success();
+  }
+};
+
 struct FuseElementwise : impl::FuseElementwisePassBase<FuseElementwise> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
@@ -127,6 +175,7 @@ struct FuseElementwise : impl::FuseElementwisePassBase<FuseElementwise> {
     dropUnitDims.controlFn = getDroppable;
     linalg::populateFoldUnitExtentDimsPatterns(patterns, dropUnitDims);
     tensor::populateFoldTensorEmptyPatterns(patterns);
+    patterns.add<CollapseBeforeSlice>(context);
     linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
     tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, context);
     tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, context);

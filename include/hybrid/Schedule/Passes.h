@@ -17,6 +17,8 @@ namespace hybrid {
 
 /// Marks kernels (a unit attribute).
 inline constexpr llvm::StringLiteral kKernelAttr = "hybrid.kernel";
+/// On launches: the number of the group that becomes one launch.
+inline constexpr llvm::StringLiteral kGroupAttr = "hybrid.group";
 /// On a kernel's parameter: every element is written and none is read.
 inline constexpr llvm::StringLiteral kWriteOnlyAttr = "hybrid.writeonly";
 

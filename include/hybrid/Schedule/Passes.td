@@ -196,4 +196,36 @@ def FormKernelsPass : Pass<"hybrid-form-kernels", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::func::FuncDialect", "::hybrid::HybridDialect"];
 }
 
+def GroupLaunchesPass : Pass<"hybrid-group-launches", "::mlir::ModuleOp"> {
+  let summary = "Finds launches that do not depend on each other and puts them side by side";
+  let description = [{
+    Launches of an entry are ordered anew: each moves up to the first group that
+    stands behind everything it needs. Those of a group get the same
+    `hybrid.group` and become one launch on level 4
+    (`hybrid-merge-launches`): the projections of one input, branches of a layer.
+
+    Before:
+    ```mlir
+    %q = hybrid.launch @matmul_0 ins(%x, %wq : …) outs(…) -> …
+    %q1 = hybrid.launch @rope_0 ins(%q : …) outs(…) -> …
+    %k = hybrid.launch @matmul_0 ins(%x, %wk : …) outs(…) -> …
+    ```
+    After:
+    ```mlir
+    %q = hybrid.launch @matmul_0 ins(%x, %wq : …) outs(…) {hybrid.group = 0 : i64} -> …
+    %k = hybrid.launch @matmul_0 ins(%x, %wk : …) outs(…) {hybrid.group = 0 : i64} -> …
+    %q1 = hybrid.launch @rope_0 ins(%q : …) outs(…) -> …
+    ```
+  }];
+  let options = [
+    Option<"maxParts", "max-parts", "unsigned", "8", "most launches in a group">,
+    Option<"window", "window", "unsigned", "12",
+           "groups that a launch may move up; buffers live longer by as much">
+  ];
+  let statistics = [
+    Statistic<"numGroups", "num-groups", "groups of more than one launch">,
+    Statistic<"numGrouped", "num-grouped", "launches in them">
+  ];
+}
+
 #endif // HYBRID_SCHEDULE_PASSES_TD

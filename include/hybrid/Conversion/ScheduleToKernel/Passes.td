@@ -188,6 +188,30 @@ def FormGridsPass : Pass<"hybrid-form-grids", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect"];
 }
 
+def MergeLaunchesPass : Pass<"hybrid-merge-launches", "::mlir::ModuleOp"> {
+  let summary = "Makes one launch of each group of independent launches";
+  let description = [{
+    Launches with the same `hybrid.group` (see `hybrid-group-launches`) become one
+    whose kernel has the bodies of all; a block's number says to which it belongs.
+    The grids of the parts are sizes of the new launch.
+
+    Before:
+    ```mlir
+    hybrid.launch @a grid(%n) ins(%x : memref<8xf32>) outs(%y : memref<8xf32>) {hybrid.group = 0 : i64}
+    hybrid.launch @b grid(%m) ins(%x : memref<8xf32>) outs(%z : memref<8xf32>) {hybrid.group = 0 : i64}
+    ```
+    After:
+    ```mlir
+    %all = arith.addi %n, %m : index
+    hybrid.launch @group_0 grid(%all) ins(%x, %x : memref<8xf32>, memref<8xf32>) outs(%y, %z : memref<8xf32>, memref<8xf32>) sizes(%n, %m)
+    ```
+  }];
+  let statistics = [
+    Statistic<"numMerged", "num-merged", "launches that became part of another">
+  ];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
+}
+
 def PlanArenaPass : Pass<"hybrid-plan-arena", "::mlir::ModuleOp"> {
   let summary = "Gives every intermediate buffer of an entry a place in the arena";
   let description = [{

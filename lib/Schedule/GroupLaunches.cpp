@@ -1,0 +1,174 @@
+//===- GroupLaunches.cpp - independent launches side by side --------------===//
+//
+// List scheduling of a straight line: each launch joins the earliest group
+// behind everything it depends on, within a window that bounds how much longer
+// buffers live. Launches of a group become one (hybrid-merge-launches), whose
+// blocks are those of all: projections of one input, the rotations and appends
+// behind them, branches of a layer.
+//
+//===----------------------------------------------------------------------===//
+
+#include "hybrid/Schedule/Passes.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Remarks.h"
+#include "llvm/ADT/DenseMap.h"
+
+using namespace mlir;
+
+namespace hybrid {
+#define GEN_PASS_DEF_GROUPLAUNCHESPASS
+#include "hybrid/Schedule/Passes.h.inc"
+
+namespace {
+
+/// The tensor that `value` is a view of.
+Value getViewed(Value value) {
+  while (Operation *def = value.getDefiningOp()) {
+    if (!isa<tensor::ExtractSliceOp, tensor::CastOp, tensor::ExpandShapeOp,
+             tensor::CollapseShapeOp>(def))
+      break;
+    value = def->getOperand(0);
+  }
+  return value;
+}
+
+/// Orders the operations of one entry.
+class Scheduler {
+public:
+  Scheduler(Block &body, unsigned maxParts, unsigned window)
+      : body(body), maxParts(maxParts), window(window) {}
+
+  /// Returns the groups with more than one launch, in order.
+  SmallVector<SmallVector<LaunchOp>> run();
+
+private:
+  void place(LaunchOp launch);
+  unsigned firstGroupFor(LaunchOp launch);
+  void reorder();
+  /// The first group in which the value is there: 0 for what no launch makes.
+  unsigned readyIn(Operation *op) const {
+    auto it = ready.find(op);
+    return it == ready.end() ? 0 : it->second;
+  }
+
+  Block &body;
+  unsigned maxParts, window;
+  SmallVector<SmallVector<LaunchOp>> groups;
+  DenseMap<Operation *, unsigned> ready;
+  /// Groups that read a tensor, and the first in which what is written over
+  /// it may be: a later writer works in place on what nobody reads any more.
+  DenseMap<Value, unsigned> lastRead, lastWrite;
+};
+
+unsigned Scheduler::firstGroupFor(LaunchOp launch) {
+  unsigned first = 0;
+  for (OpOperand &operand : launch->getOpOperands()) {
+    if (Operation *def = operand.get().getDefiningOp())
+      first = std::max(first, readyIn(def));
+    Value root = getViewed(operand.get());
+    auto after = [&](const DenseMap<Value, unsigned> &map) {
+      auto it = map.find(root);
+      if (it != map.end())
+        first = std::max(first, it->second + 1);
+    };
+    if (!isa<RankedTensorType>(root.getType()))
+      continue;
+    if (!launch.isDpsInit(&operand)) {
+      after(lastWrite);
+    } else if (readsDestination(launch, operand)) {
+      after(lastWrite);
+      after(lastRead);
+    }
+  }
+  return first;
+}
+
+void Scheduler::place(LaunchOp launch) {
+  unsigned first = firstGroupFor(launch);
+  if (groups.size() > window)
+    first = std::max<unsigned>(first, groups.size() - window);
+  unsigned group = first;
+  while (group < groups.size() && groups[group].size() >= maxParts)
+    ++group;
+  if (group >= groups.size())
+    group = groups.size();
+  if (group == groups.size())
+    groups.emplace_back();
+  groups[group].push_back(launch);
+  ready[launch] = group + 1;
+  for (OpOperand &operand : launch->getOpOperands()) {
+    Value root = getViewed(operand.get());
+    if (!isa<RankedTensorType>(root.getType()))
+      continue;
+    bool isWritten = launch.isDpsInit(&operand);
+    if (isWritten && !readsDestination(launch, operand))
+      continue;
+    unsigned &last = (isWritten ? lastWrite : lastRead)[root];
+    last = std::max(last, group);
+  }
+}
+
+/// By group; what is computed from a group's results stands behind it.
+void Scheduler::reorder() {
+  SmallVector<std::pair<unsigned, Operation *>> order;
+  for (Operation &op : body.without_terminator()) {
+    bool isLaunch = isa<LaunchOp>(op);
+    order.emplace_back(2 * readyIn(&op) + (isLaunch ? 0 : 1), &op);
+  }
+  llvm::stable_sort(
+      order, [](const auto &a, const auto &b) { return a.first < b.first; });
+  for (auto &[key, op] : order)
+    op->moveBefore(body.getTerminator());
+}
+
+SmallVector<SmallVector<LaunchOp>> Scheduler::run() {
+  for (Operation &op : body.without_terminator()) {
+    if (auto launch = dyn_cast<LaunchOp>(op)) {
+      place(launch);
+      continue;
+    }
+    unsigned latest = 0;
+    op.walk([&](Operation *inner) {
+      for (Value operand : inner->getOperands())
+        if (Operation *def = operand.getDefiningOp())
+          latest = std::max(latest, readyIn(def));
+    });
+    ready[&op] = latest;
+  }
+  reorder();
+  llvm::erase_if(groups, [](const auto &group) { return group.size() < 2; });
+  return std::move(groups);
+}
+
+struct GroupLaunches : impl::GroupLaunchesPassBase<GroupLaunches> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    Builder builder(&getContext());
+    int64_t number = 0;
+    for (auto entry : getOperation().getOps<func::FuncOp>()) {
+      if (!entry->hasAttr(kEntryAttr) || !entry.getBody().hasOneBlock())
+        continue;
+      Scheduler scheduler(entry.getBody().front(), maxParts, window);
+      for (SmallVector<LaunchOp> &group : scheduler.run()) {
+        for (LaunchOp launch : group)
+          launch->setAttr(kGroupAttr, builder.getI64IntegerAttr(number));
+        ++number;
+        ++numGroups;
+        numGrouped += group.size();
+        std::string names;
+        llvm::raw_string_ostream os(names);
+        llvm::interleaveComma(
+            group, os, [&](LaunchOp launch) { os << launch.getKernel(); });
+        remark::passed(
+            group.front().getLoc(),
+            remark::RemarkOpts::name("group").category("hybrid-group-launches"))
+            << ("independent launches run side by side: " + names);
+      }
+    }
+  }
+};
+
+} // namespace
+} // namespace hybrid
