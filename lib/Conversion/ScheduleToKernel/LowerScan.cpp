@@ -15,6 +15,9 @@ namespace hybrid {
 
 /// Vectors of columns whose sums stay in registers.
 static constexpr int64_t kColumnVectors = 4;
+/// Steps whose operands are loaded together. A head's rows lie pages apart, out
+/// of reach of hardware prefetchers; loads that follow each other overlap.
+static constexpr int64_t kStepBlock = 16;
 
 ScanLowering::ScanLowering(ScanOp op, unsigned vectorBits)
     : op(op), b(op, op.getQuery().getType().getElementType()),
@@ -24,8 +27,12 @@ ScanLowering::ScanLowering(ScanOp op, unsigned vectorBits)
       perKey(hasDecay &&
              cast<MemRefType>(op.getDecay().getType()).getRank() == 4) {}
 
+/// Many steps pay for a copy: rows of a tile lie far apart in the state itself,
+/// often a power of two, where few sets of the cache serve them.
 bool ScanLowering::isStateInPlace() {
   auto type = cast<MemRefType>(op.getState().getType());
+  if (getConstantIntValue(length) != 1)
+    return false;
   SmallVector<int64_t> strides;
   int64_t offset;
   return type.getElementType() == b.getComputeType() &&
@@ -66,14 +73,17 @@ void ScanLowering::lower() {
     b.nest({keyDim, paddedDim},
            [&](ValueRange ij) { b.store(b.real(0), state, ij); });
   }
-  keys = b.scratch({keyDim});
-  queries = b.scratch({keyDim});
-  if (perKey)
-    decays = b.scratch({keyDim});
-  delta = b.scratch({paddedDim});
+  Value block = b.minI(length, b.index(kStepBlock));
+  if (!getConstantIntValue(block))
+    block = b.index(kStepBlock);
+  keys = b.scratch({block, keyDim});
+  queries = b.scratch({outputsPerHead, block, keyDim});
+  if (hasDecay)
+    decays = b.scratch({block, perKey ? keyDim : b.index(1)});
+  deltas = b.scratch({block, paddedDim});
   row = b.scratch({paddedDim});
   // What pads the values stays zero.
-  b.loop(b.index(0), paddedDim, [&](Value j) { b.store(b.real(0), delta, j); });
+  fillZero(deltas);
   allocate();
   b.nest({b.dim(op.getValue(), 0), heads}, [&](ValueRange ivs) {
     batch = ivs[0];
@@ -173,7 +183,32 @@ void ScanLowering::fillZero(Value buffer) {
 }
 
 void ScanLowering::emitSteps(Value first, Value end) {
-  b.loop(first, end, [&](Value t) { emitStep(t); });
+  Value zero = b.index(0);
+  b.loop(first, end, b.dim(keys, 0), [&](Value start) {
+    Value count = b.minI(b.dim(keys, 0), b.subI(end, start));
+    loadSteps(start, count);
+    b.loop(zero, count, [&](Value r) { emitStep(b.addI(start, r), r); });
+  });
+}
+
+void ScanLowering::loadSteps(Value start, Value count) {
+  auto at = [&](Value r) { return b.addI(start, r); };
+  b.nest({count, keyDim}, [&](ValueRange ri) {
+    b.store(keyAt(at(ri[0]), ri[1]), keys, ri);
+  });
+  if (hasDecay)
+    b.nest({count, b.dim(decays, 1)}, [&](ValueRange ri) {
+      b.store(decayAt(at(ri[0]), ri[1]), decays, ri);
+    });
+  b.nest({count, valueDim}, [&](ValueRange rj) {
+    b.store(valueAt(at(rj[0]), rj[1]), deltas, rj);
+  });
+  forOutputs([&](Value output, Value number) {
+    b.nest({count, keyDim}, [&](ValueRange ri) {
+      b.store(queryAt(at(ri[0]), output, ri[1]), queries,
+              {number, ri[0], ri[1]});
+    });
+  });
 }
 
 void ScanLowering::emitChunks(
@@ -195,29 +230,26 @@ void ScanLowering::emitChunks(
   });
 }
 
-void ScanLowering::emitStep(Value t) {
+/// Step `t`, whose operands are rows `r` of the buffers.
+void ScanLowering::emitStep(Value t, Value r) {
   Value zero = b.index(0), one = b.index(1);
-  b.loop(zero, keyDim, [&](Value i) { b.store(keyAt(t, i), keys, i); });
-  if (perKey)
-    b.loop(zero, keyDim, [&](Value i) { b.store(decayAt(t, i), decays, i); });
   Value headDecay;
   if (hasDecay && !perKey)
-    headDecay = decayAt(t, Value());
+    headDecay = b.load(decays, {r, zero});
   auto factor = [&](Value i) {
-    return perKey ? b.load(decays, i) : headDecay;
+    return perKey ? b.load(decays, {r, i}) : headDecay;
   };
   auto splat = [&](Value scalar) { return b.splat(scalar, lanes); };
   auto zeros = [&](int64_t count) {
     return SmallVector<Value>(count, splat(b.real(0)));
   };
-  b.loop(zero, valueDim, [&](Value j) { b.store(valueAt(t, j), delta, j); });
   if (hasBeta) {
     // The delta rules first read what the decayed state holds for this key.
     Value beta = splat(betaAt(t));
     forColumns([&](Value column, int64_t count) {
       auto held = b.reduce(
           zero, keyDim, one, zeros(count), [&](Value i, ValueRange sums) {
-            Value k = b.load(keys, i);
+            Value k = b.load(keys, {r, i});
             if (hasDecay)
               k = b.mul(k, factor(i));
             SmallVector<Value> next;
@@ -226,29 +258,29 @@ void ScanLowering::emitStep(Value t) {
               next.push_back(b.fma(splat(k), s, sum));
             return next;
           });
-      SmallVector<Value> values = loadVectors(delta, {}, column, count);
+      SmallVector<Value> values = loadVectors(deltas, {r}, column, count);
       for (auto [value, h] : llvm::zip_equal(values, held))
         value = b.mul(beta, b.sub(value, h));
-      storeVectors(values, delta, {}, column);
+      storeVectors(values, deltas, {r}, column);
     });
   }
   // Update, and read for the first output head in the same pass.
-  auto read = [&](bool update) {
+  auto read = [&](Value number, bool update) {
     forColumns([&](Value column, int64_t count) {
       SmallVector<Value> added;
       if (update)
-        added = loadVectors(delta, {}, column, count);
+        added = loadVectors(deltas, {r}, column, count);
       auto sums = b.reduce(
           zero, keyDim, one, zeros(count), [&](Value i, ValueRange carried) {
             SmallVector<Value> s = loadVectors(state, {i}, column, count);
             if (update) {
-              Value k = splat(b.load(keys, i));
+              Value k = splat(b.load(keys, {r, i}));
               Value g = hasDecay ? splat(factor(i)) : Value();
               for (auto [column, d] : llvm::zip_equal(s, added))
                 column = b.fma(k, d, g ? b.mul(g, column) : column);
               storeVectors(s, state, {i}, column);
             }
-            Value q = splat(b.load(queries, i));
+            Value q = splat(b.load(queries, {number, r, i}));
             SmallVector<Value> next;
             for (auto [column, sum] : llvm::zip_equal(s, carried))
               next.push_back(b.fma(q, column, sum));
@@ -258,19 +290,17 @@ void ScanLowering::emitStep(Value t) {
     });
   };
   forOutputs([&](Value output, Value number) {
-    b.loop(zero, keyDim,
-           [&](Value i) { b.store(queryAt(t, output, i), queries, i); });
     if (matchPattern(outputsPerHead, m_One())) {
-      read(/*update=*/true);
+      read(number, /*update=*/true);
     } else {
       auto branch = scf::IfOp::create(
           b, b.cmpI(arith::CmpIPredicate::eq, number, zero),
           /*withElseRegion=*/true);
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(branch.thenBlock());
-      read(/*update=*/true);
+      read(number, /*update=*/true);
       b.setInsertionPointToStart(branch.elseBlock());
-      read(/*update=*/false);
+      read(number, /*update=*/false);
     }
     storeOutput(t, output, scale, row, {});
   });

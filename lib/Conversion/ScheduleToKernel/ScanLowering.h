@@ -76,18 +76,22 @@ protected:
   Value outputsPerHead, headsPerQuery, headsPerKey;
   /// The current head.
   Value batch, head, keyHead;
-  /// Its state, [key channels, padded columns]: the operand's own memory, or a
-  /// buffer in the compute type.
+  /// Its state, [key channels, padded columns]: a buffer in the compute type, or
+  /// for a single step the operand's own memory if it is like one.
   Value state;
 
 private:
   void lowerHead();
-  void emitStep(Value t);
+  void loadSteps(Value start, Value count);
+  void emitStep(Value t, Value r);
   bool isStateInPlace();
   Value getOwnState();
 
   bool inPlace;
-  Value keys, queries, decays, delta, row;
+  /// A row per step of a block of steps; queries per output head.
+  Value keys, queries, decays, deltas;
+  /// One output.
+  Value row;
 };
 
 /// The forms with chunks; `op` says their length.
