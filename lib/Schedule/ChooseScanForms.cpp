@@ -1,8 +1,8 @@
 //===- ChooseScanForms.cpp - one step after another, or in chunks ---------===//
 //
-// Costs are vector instructions per head and step, relative to each other; the
-// constants are fitted to measurements (docs/scan-forms.md). The sequential form is
-// bound by passing over the state once per step, the chunked one by
+// Costs are vector instructions times lanes, per head and step; the constants
+// are fitted to measurements (docs/levels.md, "Scan forms"). The sequential form
+// is bound by passing over the state once per step, the chunked one by
 // multiplications, of which those within a chunk grow with its length and what
 // is done once per chunk shrinks.
 //
@@ -10,6 +10,8 @@
 
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/IR/Remarks.h"
+
+#include <cmath>
 
 using namespace mlir;
 
@@ -22,46 +24,61 @@ namespace {
 /// What the cost of a step depends on.
 struct ScanShape {
   double keyDim, valueDim;
-  bool isDelta, hasDecay, perKey;
+  bool isDelta, perKey;
 };
 
 ScanShape getShape(ScanOp op) {
   return {double(op.getKey().getType().getDimSize(3)),
           double(op.getValue().getType().getDimSize(3)),
-          op.getBeta() != nullptr, op.getDecay() != nullptr,
+          op.getBeta() != nullptr,
           op.getDecay() && op.getDecay().getType().getRank() == 4};
 }
 
-/// Chunks that are tried: multiples of the sub-blocks of 16 steps and of the 4
-/// or 6 rows that contractions keep in registers.
-constexpr int64_t kChunks[] = {16, 24, 32, 48, 64, 96};
+/// Chunks that are tried, multiples of the rows that contractions keep in
+/// registers.
+constexpr int64_t kChunks[] = {16, 24, 32, 48};
+/// Of multiplications in contractions, two of which start in a cycle.
+constexpr double kPerMultiplication = 0.55;
+/// Bytes of a block's state that stay in the L1, and what it costs if they
+/// don't. A block has up to 64 columns.
+constexpr double kNearBytes = 32 << 10, kFarFactor = 1.35, kBlockColumns = 64;
+/// Loops, addresses, an output row.
+constexpr double kPerStep = 200;
 
 /// Per step: load, decay, update, read and store each element of the state; for
 /// the delta rules one more pass that reads it.
 double getSequentialCost(const ScanShape &s) {
   double state = s.keyDim * s.valueDim;
-  return state * (s.isDelta ? 2.5 : 1.5) + 4 * (s.keyDim + s.valueDim) + 200;
+  double passes = s.isDelta ? 2.5 : 1.5;
+  if (s.perKey)
+    passes += 0.25;
+  if (s.keyDim * std::min(s.valueDim, kBlockColumns) * 4 > kNearBytes)
+    passes *= kFarFactor;
+  return state * passes + 4 * (s.keyDim + s.valueDim) + kPerStep;
 }
 
 /// Per step of a full chunk.
 double getChunkedCost(const ScanShape &s, int64_t chunk) {
-  double q = chunk;
-  double state = s.keyDim * s.valueDim;
-  // Read and update (and read for the keys), one multiply-add each; half an
-  // instruction in a cycle.
-  double cost = state * (s.isDelta ? 3 : 2) * 0.6 + 2 * state / q;
-  // Scores and what they weight.
-  double scores = q * 0.75 * s.keyDim * 0.6 * (s.isDelta ? 2 : 1);
+  double q = chunk, state = s.keyDim * s.valueDim;
+  // Read, update, and for the delta rules read for the keys.
+  double products = state * (s.isDelta ? 3 : 2);
+  // Scores of queries (and keys), and the values they weight; a part of what
+  // lies above the diagonal is skipped.
+  double pairs = 0.75 * q;
+  products += pairs * (s.keyDim * (s.isDelta ? 2 : 1) + s.valueDim);
+  double cost = products * kPerMultiplication;
+  if (s.isDelta)
+    cost += 0.5 * q * s.valueDim;
+  // Keys decay from step to step of a sub-block of 16.
   if (s.perKey)
-    scores = scores + 16 * s.keyDim * (s.isDelta ? 1.5 : 1.0) + 4 * s.keyDim;
-  return cost + scores + q * 0.75 * s.valueDim * 0.6 +
-         (s.isDelta ? q * 0.5 * s.valueDim : 0) +
-         8 * (s.keyDim + s.valueDim) + 2 * q + 200;
+    cost += std::min(q, 16.0) * s.keyDim * (s.isDelta ? 1.5 : 1) + 4 * s.keyDim;
+  // The state decays once per chunk; copies.
+  return cost + 2 * state / q + 5 * (s.keyDim + s.valueDim) + 2 * q + kPerStep;
 }
 
 /// The prefix sum passes over a row of states about five times.
 double getAssociativeCost(const ScanShape &s) {
-  return 5 * s.keyDim * s.valueDim + 20 * s.keyDim + 200;
+  return 5 * s.keyDim * s.valueDim + 20 * s.keyDim + kPerStep;
 }
 
 /// A choice and what it rests on.
@@ -83,7 +100,8 @@ struct ChooseScanForms : impl::ChooseScanFormsPassBase<ChooseScanForms> {
              << "sequential, chunked and associative";
     if (chunk < 0 || chunk > 1024)
       return emitError(UnknownLoc::get(context))
-             << "a scan's chunk has 1 to 1024 steps, not " << chunk;
+             << "a scan's chunk has 1 to 1024 steps, not "
+             << int64_t(chunk);
     return success();
   }
 
@@ -98,17 +116,17 @@ private:
   void choose(ScanOp op);
   Choice chooseChunk(const ScanShape &shape, int64_t steps);
   void apply(ScanOp op, const Choice &choice);
-  void refuse(ScanOp op, StringRef reason);
+  void refuse(ScanOp op, const Twine &reason);
 
   std::optional<ScanForm> wanted;
 };
 
-void ChooseScanForms::refuse(ScanOp op, StringRef reason) {
+void ChooseScanForms::refuse(ScanOp op, const Twine &reason) {
   op.setForm(ScanForm::Sequential);
   ++numSequential;
   remark::missed(op.getLoc(), remark::RemarkOpts::name("scan").category(
                                   "hybrid-choose-scan-forms"))
-      << "sequential: " << reason;
+      << ("sequential: " + reason).str();
 }
 
 /// The cheapest chunk for `steps` steps (ShapedType::kDynamic: many).
@@ -134,7 +152,6 @@ Choice ChooseScanForms::chooseChunk(const ScanShape &shape, int64_t steps) {
 }
 
 void ChooseScanForms::choose(ScanOp op) {
-  bool isForced = wanted.has_value();
   if (wanted == ScanForm::Sequential)
     return refuse(op, "as the option says");
   ScanShape shape = getShape(op);
@@ -148,12 +165,14 @@ void ChooseScanForms::choose(ScanOp op) {
     return refuse(op, "the delta rules have no associative form");
 
   Choice choice = chooseChunk(shape, steps);
-  if (wanted == ScanForm::Associative) {
+  double associativeCost = getAssociativeCost(shape);
+  if (wanted == ScanForm::Associative ||
+      (!wanted && !shape.isDelta && associativeCost < choice.cost)) {
     choice.form = ScanForm::Associative;
-    choice.cost = getAssociativeCost(shape);
+    choice.cost = associativeCost;
   }
   choice.sequentialCost = getSequentialCost(shape);
-  if (!isForced && choice.cost >= choice.sequentialCost)
+  if (!wanted && choice.cost >= choice.sequentialCost)
     return refuse(op, "cheaper than chunks for these head dimensions");
   apply(op, choice);
 }
@@ -161,7 +180,8 @@ void ChooseScanForms::choose(ScanOp op) {
 void ChooseScanForms::apply(ScanOp op, const Choice &choice) {
   op.setForm(choice.form);
   op.setChunk(choice.chunk);
-  // A prefix sum of few steps costs less than one of many; a chunk does not.
+  // A chunk costs the same however few of its steps are used, a prefix sum
+  // less.
   int64_t below = 2;
   if (choice.form == ScanForm::Chunked)
     below = std::clamp<int64_t>(
@@ -169,14 +189,15 @@ void ChooseScanForms::apply(ScanOp op, const Choice &choice) {
         choice.chunk);
   op.setSequentialBelow(below);
   ++(choice.form == ScanForm::Chunked ? numChunked : numAssociative);
+  std::string text;
+  llvm::raw_string_ostream(text)
+      << stringifyEnum(choice.form) << " in chunks of " << choice.chunk
+      << ", sequential below " << below << " steps: a step costs "
+      << int64_t(choice.cost) << " instead of "
+      << int64_t(choice.sequentialCost);
   remark::passed(op.getLoc(), remark::RemarkOpts::name("scan").category(
                                   "hybrid-choose-scan-forms"))
-      << stringifyEnum(choice.form) << " in chunks of "
-      << std::to_string(choice.chunk) << ", sequential below "
-      << std::to_string(below) << " steps: "
-      << std::to_string(int64_t(choice.cost)) << " instead of "
-      << std::to_string(int64_t(choice.sequentialCost))
-      << " vector instructions per lane, head and step";
+      << text;
 }
 
 } // namespace

@@ -20,7 +20,7 @@
 // ASSOCIATIVE: {form = #hybrid.scan_form<sequential>, scale
 // CHUNKED-LABEL: func.func @gated_delta(
 // CHUNKED: {chunk = 40 : i64, form = #hybrid.scan_form<chunked>, scale
-// REMARK: Passed{{.*}}chunked in chunks of {{[0-9]+}}, sequential below {{[0-9]+}} steps: {{[0-9]+}} instead of {{[0-9]+}} vector instructions
+// REMARK: Passed{{.*}}chunked in chunks of {{[0-9]+}}, sequential below {{[0-9]+}} steps: a step costs {{[0-9]+}} instead of {{[0-9]+}}
 func.func @gated_delta(%q: tensor<1x?x4x128xf32>, %v: tensor<1x?x4x128xf32>, %g: tensor<1x?x4xf32>, %o: tensor<1x?x4x128xf32>, %s: tensor<1x4x128x128xf32>)
     -> (tensor<1x?x4x128xf32>, tensor<1x4x128x128xf32>) {
   %r:2 = hybrid.scan gated_delta ins(%q, %q, %v : tensor<1x?x4x128xf32>, tensor<1x?x4x128xf32>, tensor<1x?x4x128xf32>) decay(%g : tensor<1x?x4xf32>) beta(%g : tensor<1x?x4xf32>)

@@ -175,7 +175,7 @@ def ChooseScanFormsPass : Pass<"hybrid-choose-scan-forms", "::mlir::func::FuncOp
     ```
     After:
     ```mlir
-    %y, %s1 = hybrid.scan gated ins(%q, %k, %v : …) decay(%g : …) outs(%o, %s0 : …) {chunk = 48 : i64, form = #hybrid.scan_form<chunked>, scale = 1.0 : f64, sequential_below = 30 : i64} -> …
+    %y, %s1 = hybrid.scan gated ins(%q, %k, %v : …) decay(%g : …) outs(%o, %s0 : …) {chunk = 16 : i64, form = #hybrid.scan_form<chunked>, scale = 1.0 : f64, sequential_below = 13 : i64} -> …
     ```
   }];
   let options = [
