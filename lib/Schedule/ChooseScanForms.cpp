@@ -1,8 +1,8 @@
 //===- ChooseScanForms.cpp - one step after another, or in chunks ---------===//
 //
 // Costs are vector instructions times lanes, per head and step; the constants
-// are fitted to measurements (docs/levels.md, "Scan forms"). The sequential form
-// is bound by passing over the state once per step, the chunked one by
+// are fitted to measurements (docs/levels.md, "Scan forms"). The sequential
+// form is bound by passing over the state once per step, the chunked one by
 // multiplications, of which those within a chunk grow with its length and what
 // is done once per chunk shrinks.
 //
@@ -100,8 +100,7 @@ struct ChooseScanForms : impl::ChooseScanFormsPassBase<ChooseScanForms> {
              << "sequential, chunked and associative";
     if (chunk < 0 || chunk > 1024)
       return emitError(UnknownLoc::get(context))
-             << "a scan's chunk has 1 to 1024 steps, not "
-             << int64_t(chunk);
+             << "a scan's chunk has 1 to 1024 steps, not " << int64_t(chunk);
     return success();
   }
 

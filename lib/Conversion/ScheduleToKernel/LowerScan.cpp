@@ -35,8 +35,8 @@ bool ScanLowering::isStateInPlace() {
     return false;
   SmallVector<int64_t> strides;
   int64_t offset;
-  return type.getElementType() == b.getComputeType() &&
-         !type.isDynamicDim(3) && type.getDimSize(3) % lanes == 0 &&
+  return type.getElementType() == b.getComputeType() && !type.isDynamicDim(3) &&
+         type.getDimSize(3) % lanes == 0 &&
          succeeded(type.getStridesAndOffset(strides, offset)) &&
          strides.back() == 1;
 }
@@ -57,15 +57,14 @@ Value ScanLowering::getOwnState() {
 void ScanLowering::lower() {
   Value heads = b.dim(op.getValue(), 2);
   outputsPerHead = b.divI(b.dim(op.getInit(), 2), heads);
-  headsPerQuery =
-      b.maxI(b.index(1), b.divI(heads, b.dim(op.getQuery(), 2)));
+  headsPerQuery = b.maxI(b.index(1), b.divI(heads, b.dim(op.getQuery(), 2)));
   headsPerKey = b.divI(heads, b.dim(op.getKey(), 2));
   length = b.dim(op.getValue(), 1);
   keyDim = b.dim(op.getKey(), 3);
   valueDim = b.dim(op.getValue(), 3);
   Value vector = b.index(lanes);
-  paddedDim = b.mulI(
-      b.divI(b.addI(valueDim, b.index(lanes - 1)), vector), vector);
+  paddedDim =
+      b.mulI(b.divI(b.addI(valueDim, b.index(lanes - 1)), vector), vector);
   scale = b.real(op.getScale().convertToDouble());
   inPlace = isStateInPlace();
   if (!inPlace) {
@@ -118,9 +117,8 @@ Value ScanLowering::betaAt(Value t) {
 }
 
 void ScanLowering::forOutputs(llvm::function_ref<void(Value, Value)> body) {
-  b.loop(b.index(0), outputsPerHead, [&](Value o) {
-    body(b.addI(b.mulI(head, outputsPerHead), o), o);
-  });
+  b.loop(b.index(0), outputsPerHead,
+         [&](Value o) { body(b.addI(b.mulI(head, outputsPerHead), o), o); });
 }
 
 void ScanLowering::storeOutput(Value t, Value output, Value factor,
@@ -129,8 +127,7 @@ void ScanLowering::storeOutput(Value t, Value output, Value factor,
     SmallVector<Value> from(outer);
     from.push_back(j);
     Value y = b.load(buffer, from);
-    b.store(factor ? b.mul(factor, y) : y, op.getInit(),
-            {batch, t, output, j});
+    b.store(factor ? b.mul(factor, y) : y, op.getInit(), {batch, t, output, j});
   });
 }
 
@@ -193,9 +190,8 @@ void ScanLowering::emitSteps(Value first, Value end) {
 
 void ScanLowering::loadSteps(Value start, Value count) {
   auto at = [&](Value r) { return b.addI(start, r); };
-  b.nest({count, keyDim}, [&](ValueRange ri) {
-    b.store(keyAt(at(ri[0]), ri[1]), keys, ri);
-  });
+  b.nest({count, keyDim},
+         [&](ValueRange ri) { b.store(keyAt(at(ri[0]), ri[1]), keys, ri); });
   if (hasDecay)
     b.nest({count, b.dim(decays, 1)}, [&](ValueRange ri) {
       b.store(decayAt(at(ri[0]), ri[1]), decays, ri);
@@ -211,8 +207,8 @@ void ScanLowering::loadSteps(Value start, Value count) {
   });
 }
 
-void ScanLowering::emitChunks(
-    int64_t chunk, llvm::function_ref<void(Value, Value)> body) {
+void ScanLowering::emitChunks(int64_t chunk,
+                              llvm::function_ref<void(Value, Value)> body) {
   Value size = b.index(chunk);
   b.loop(b.index(0), length, size, [&](Value first) {
     Value steps = b.minI(size, b.subI(length, first));
@@ -253,8 +249,8 @@ void ScanLowering::emitStep(Value t, Value r) {
             if (hasDecay)
               k = b.mul(k, factor(i));
             SmallVector<Value> next;
-            for (auto [s, sum] : llvm::zip_equal(
-                     loadVectors(state, {i}, column, count), sums))
+            for (auto [s, sum] :
+                 llvm::zip_equal(loadVectors(state, {i}, column, count), sums))
               next.push_back(b.fma(splat(k), s, sum));
             return next;
           });
@@ -293,9 +289,9 @@ void ScanLowering::emitStep(Value t, Value r) {
     if (matchPattern(outputsPerHead, m_One())) {
       read(number, /*update=*/true);
     } else {
-      auto branch = scf::IfOp::create(
-          b, b.cmpI(arith::CmpIPredicate::eq, number, zero),
-          /*withElseRegion=*/true);
+      auto branch =
+          scf::IfOp::create(b, b.cmpI(arith::CmpIPredicate::eq, number, zero),
+                            /*withElseRegion=*/true);
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(branch.thenBlock());
       read(number, /*update=*/true);

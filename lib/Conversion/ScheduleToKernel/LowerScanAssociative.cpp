@@ -24,9 +24,8 @@ public:
 protected:
   void allocate() override;
   void emitTime() override {
-    emitChunks(steps, [&](Value first, Value count) {
-      emitChunk(first, count);
-    });
+    emitChunks(steps,
+               [&](Value first, Value count) { emitChunk(first, count); });
   }
 
 private:
@@ -58,8 +57,8 @@ void AssociativeScan::combine(Value count, int64_t begin, int64_t step,
     b.store(b.mul(a, b.load(factors, before)), factors, i);
     forColumns([&](Value column, int64_t vectors) {
       SmallVector<Value> x = loadVectors(rows, {i}, column, vectors);
-      for (auto [mine, earlier] : llvm::zip_equal(
-               x, loadVectors(rows, {before}, column, vectors)))
+      for (auto [mine, earlier] :
+           llvm::zip_equal(x, loadVectors(rows, {before}, column, vectors)))
         mine = b.fma(b.splat(a, lanes), earlier, mine);
       storeVectors(x, rows, {i}, column);
     });

@@ -18,10 +18,10 @@
 // them, not from differences of sums of logarithms: nothing cancels, a decay
 // of 0 is no special case, and whatever underflows would do so there.
 // With a decay per key channel L does not factor out of the sum over n. Within
-// a sub-block of steps k(j) ⊙ L(i,j) is carried along from step to step; between
-// sub-blocks L(i,j) = L(i,r) L(r,j) with r the step before i's sub-block, two
-// factors that are both products of decays (Yang et al., gated linear
-// attention, without its divisions).
+// a sub-block of steps k(j) ⊙ L(i,j) is carried along from step to step;
+// between sub-blocks L(i,j) = L(i,r) L(r,j) with r the step before i's
+// sub-block, two factors that are both products of decays (Yang et al., gated
+// linear attention, without its divisions).
 //
 // Steps beyond the end of the sequence have k = v = 0 and decay 1.
 //
@@ -59,9 +59,8 @@ public:
 protected:
   void allocate() override;
   void emitTime() override {
-    emitChunks(steps, [&](Value first, Value count) {
-      emitChunk(first, count);
-    });
+    emitChunks(steps,
+               [&](Value first, Value count) { emitChunk(first, count); });
   }
 
 private:
@@ -195,8 +194,9 @@ void ChunkedScan::loadRows(Value buffer, int64_t columns, Value count,
                            Value used,
                            llvm::function_ref<Value(Value, Value)> element) {
   b.loop(b.index(0), count, [&](Value i) {
-    b.loop(b.index(0), used,
-           [&](Value j) { b.store(element(i, j), buffer, {i, j}); });
+    b.loop(b.index(0), used, [&](Value j) {
+      b.store(element(i, j), buffer, {i, j});
+    });
   });
   b.loop(count, b.index(steps), [&](Value i) {
     vectors(columns, [&](Value j) {
@@ -211,8 +211,9 @@ void ChunkedScan::loadDecays(Value first, Value count) {
     b.loop(zero, count, [&](Value i) {
       b.store(decayAt(b.addI(first, i), Value()), prefix, {i, zero});
     });
-    b.loop(count, b.index(steps),
-           [&](Value i) { b.store(one, prefix, {i, zero}); });
+    b.loop(count, b.index(steps), [&](Value i) {
+      b.store(one, prefix, {i, zero});
+    });
     return;
   }
   b.loop(zero, count, [&](Value i) {
@@ -243,21 +244,19 @@ void ChunkedScan::emitDecayProducts() {
   }
   vectors(paddedSteps, [&](Value j) {
     Value none = b.splat(b.real(0), lanes);
-    b.reduce(zero, b.index(steps), one, none,
-             [&](Value i, ValueRange carried) {
-               Value a = b.splat(b.load(prefix, {i, zero}), lanes);
-               Value row = b.mul(carried[0], a);
-               // 1 on the diagonal.
-               Value lane = b.subI(i, j);
-               Value inside = b.cmpI(arith::CmpIPredicate::ult, lane,
-                                     b.index(lanes));
-               Value place = b.select(inside, lane, zero);
-               Value set = vector::InsertOp::create(
-                   b, b.real(1), row, OpFoldResult(place));
-               row = b.select(inside, set, row);
-               setVector(row, products, i, j);
-               return SmallVector<Value>{row};
-             });
+    b.reduce(zero, b.index(steps), one, none, [&](Value i, ValueRange carried) {
+      Value a = b.splat(b.load(prefix, {i, zero}), lanes);
+      Value row = b.mul(carried[0], a);
+      // 1 on the diagonal.
+      Value lane = b.subI(i, j);
+      Value inside = b.cmpI(arith::CmpIPredicate::ult, lane, b.index(lanes));
+      Value place = b.select(inside, lane, zero);
+      Value set =
+          vector::InsertOp::create(b, b.real(1), row, OpFoldResult(place));
+      row = b.select(inside, set, row);
+      setVector(row, products, i, j);
+      return SmallVector<Value>{row};
+    });
   });
   b.reduce(zero, b.index(steps), one, b.real(1),
            [&](Value i, ValueRange carried) {
@@ -323,8 +322,9 @@ void ChunkedScan::emitHeadScores(llvm::ArrayRef<Scores> all) {
     rows([&](Value i) {
       if (hasDecay) {
         vectors(paddedSteps, [&](Value j) {
-          setVector(b.mul(vectorAt(products, i, j), vectorAt(each.result, i, j)),
-                    each.result, i, j);
+          setVector(
+              b.mul(vectorAt(products, i, j), vectorAt(each.result, i, j)),
+              each.result, i, j);
         });
         return;
       }
@@ -381,9 +381,8 @@ void ChunkedScan::emitDiagonal(llvm::ArrayRef<Scores> all, int64_t begin,
                                int64_t end) {
   Value first = b.index(begin), zeros = b.splat(b.real(0), lanes);
   b.loop(first, b.index(end), [&](Value i) {
-    vectors(paddedKeys, [&](Value n) {
-      setVector(vectorAt(k, i, n), decayed, i, n);
-    });
+    vectors(paddedKeys,
+            [&](Value n) { setVector(vectorAt(k, i, n), decayed, i, n); });
     b.loop(first, b.addI(i, b.index(1)), [&](Value j) {
       Value isOlder = b.cmpI(arith::CmpIPredicate::ult, j, i);
       SmallVector<Value> init(all.size(), zeros);
@@ -391,8 +390,8 @@ void ChunkedScan::emitDiagonal(llvm::ArrayRef<Scores> all, int64_t begin,
           b.index(0), b.index(paddedKeys), b.index(lanes), init,
           [&](Value n, ValueRange carried) {
             Value older = vectorAt(decayed, j, n);
-            Value key = b.select(
-                isOlder, b.mul(vectorAt(factors, i, n), older), older);
+            Value key =
+                b.select(isOlder, b.mul(vectorAt(factors, i, n), older), older);
             setVector(key, decayed, j, n);
             SmallVector<Value> next;
             for (auto [each, sum] : llvm::zip_equal(all, carried))
@@ -417,16 +416,14 @@ void ChunkedScan::emitDeltas() {
   });
   // y is free until the outputs: what the state holds for the keys.
   rows([&](Value i) {
-    vectors(paddedColumns, [&](Value j) {
-      setVector(b.splat(b.real(0), lanes), y, i, j);
-    });
+    vectors(paddedColumns,
+            [&](Value j) { setVector(b.splat(b.real(0), lanes), y, i, j); });
   });
   contract(part(perKey ? fromStart : k, zero, steps, 0, numKeys), state, y);
   rows([&](Value i) {
     Value factor = b.splat(b.load(beta, i), lanes);
-    Value p = hasDecay && !perKey
-                  ? b.splat(b.load(prefix, {i, zero}), lanes)
-                  : Value();
+    Value p = hasDecay && !perKey ? b.splat(b.load(prefix, {i, zero}), lanes)
+                                  : Value();
     vectors(paddedColumns, [&](Value j) {
       Value held = vectorAt(y, i, j);
       if (p)
@@ -448,16 +445,16 @@ void ChunkedScan::solve() {
                part(d, first, end - begin, 0, paddedColumns));
     forColumns([&](Value column, int64_t count) {
       b.loop(first, b.index(end), [&](Value i) {
-        auto sums = b.reduce(
-            first, i, b.index(1), loadVectors(d, {i}, column, count),
-            [&](Value j, ValueRange carried) {
-              Value factor = b.splat(b.load(system, {i, j}), lanes);
-              SmallVector<Value> next;
-              for (auto [delta, sum] : llvm::zip_equal(
-                       loadVectors(d, {j}, column, count), carried))
-                next.push_back(b.fma(factor, delta, sum));
-              return next;
-            });
+        auto sums =
+            b.reduce(first, i, b.index(1), loadVectors(d, {i}, column, count),
+                     [&](Value j, ValueRange carried) {
+                       Value factor = b.splat(b.load(system, {i, j}), lanes);
+                       SmallVector<Value> next;
+                       for (auto [delta, sum] : llvm::zip_equal(
+                                loadVectors(d, {j}, column, count), carried))
+                         next.push_back(b.fma(factor, delta, sum));
+                       return next;
+                     });
         storeVectors(sums, d, {i}, column);
       });
     });
@@ -480,9 +477,8 @@ void ChunkedScan::emitOutput(Value first, Value count, Value output) {
       });
     else if (hasDecay)
       scaleRow(q, i, paddedKeys, b.load(prefix, {i, zero}));
-    vectors(paddedColumns, [&](Value j) {
-      setVector(b.splat(b.real(0), lanes), y, i, j);
-    });
+    vectors(paddedColumns,
+            [&](Value j) { setVector(b.splat(b.real(0), lanes), y, i, j); });
   });
   contract(part(q, zero, steps, 0, numKeys), state, y);
   for (int64_t begin = 0; begin < steps; begin += kRowBlock) {
@@ -523,8 +519,7 @@ void ChunkedScan::emitChunk(Value first, Value count) {
     emitDecayProducts();
   }
   if (hasBeta) {
-    b.loop(zero, count,
-           [&](Value i) { b.store(betaAt(at(i)), beta, i); });
+    b.loop(zero, count, [&](Value i) { b.store(betaAt(at(i)), beta, i); });
     b.loop(count, b.index(steps),
            [&](Value i) { b.store(b.real(0), beta, i); });
   }

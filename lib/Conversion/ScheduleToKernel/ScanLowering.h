@@ -1,4 +1,5 @@
-//===- ScanLowering.h - what the forms of a scan share -----------*- C++ -*-===//
+//===- ScanLowering.h - what the forms of a scan share -----------*- C++
+//-*-===//
 //
 // Blocks hold some heads and some value columns of a scan. Columns of a state
 // do not depend on each other under any update rule, so that a block may hold
@@ -34,16 +35,14 @@ protected:
   void emitSteps(Value first, Value end);
   /// Chunks of `chunk` steps: `body(first, steps)` unless so few are left that
   /// `sequential_below` wants them sequentially.
-  void emitChunks(int64_t chunk,
-                  llvm::function_ref<void(Value, Value)> body);
+  void emitChunks(int64_t chunk, llvm::function_ref<void(Value, Value)> body);
 
   // Elements of the operands, for the current batch and head.
   Value keyAt(Value t, Value i) {
     return b.load(op.getKey(), {batch, t, keyHead, i});
   }
   Value queryAt(Value t, Value output, Value i) {
-    return b.load(op.getQuery(),
-                  {batch, t, b.divI(output, headsPerQuery), i});
+    return b.load(op.getQuery(), {batch, t, b.divI(output, headsPerQuery), i});
   }
   Value valueAt(Value t, Value j) {
     return b.load(op.getValue(), {batch, t, head, j});
@@ -76,8 +75,8 @@ protected:
   Value outputsPerHead, headsPerQuery, headsPerKey;
   /// The current head.
   Value batch, head, keyHead;
-  /// Its state, [key channels, padded columns]: a buffer in the compute type, or
-  /// for a single step the operand's own memory if it is like one.
+  /// Its state, [key channels, padded columns]: a buffer in the compute type,
+  /// or for a single step the operand's own memory if it is like one.
   Value state;
 
 private:

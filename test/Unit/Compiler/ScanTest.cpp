@@ -42,8 +42,8 @@ static Fill drawDecays(Random &random) {
 }
 
 static void chooseForm(ScanKind &kind, Random &random) {
-  kind.form = random.pick<std::string>({"sequential", "chunked", "chunked",
-                                        "chunked", "associative"});
+  kind.form = random.pick<std::string>(
+      {"sequential", "chunked", "chunked", "chunked", "associative"});
   if (kind.form == "associative" && kind.isDelta())
     kind.form = "chunked";
   kind.chunk = random.pick<int64_t>({1, 3, 5, 16, 17, 24, 32, 40});
@@ -56,8 +56,7 @@ static ScanKind drawScan(Random &random, int64_t largestDim) {
       {"linear", "gated", "gated", "delta", "gated_delta", "gated_delta"});
   kind.type =
       random.pick<std::string>({"f32", "f32", "f32", "f16", "bf16", "f64"});
-  kind.stateType =
-      kind.type == "f64" || random.chance(0.4) ? kind.type : "f32";
+  kind.stateType = kind.type == "f64" || random.chance(0.4) ? kind.type : "f32";
   kind.heads = random.pick(groupings);
   auto pickDim = [&] {
     return std::min(largestDim,
@@ -114,9 +113,10 @@ static void addScan(ModuleText &module, Random &random, const ScanKind &kind,
         uniform(0, 1));
   std::string form = "form = #hybrid.scan_form<" + kind.form + ">, ";
   if (kind.form != "sequential")
-    form += "chunk = " + std::to_string(kind.chunk) +
-            " : i64, sequential_below = " +
-            std::to_string(kind.sequentialBelow) + " : i64, ";
+    form +=
+        "chunk = " + std::to_string(kind.chunk) +
+        " : i64, sequential_below = " + std::to_string(kind.sequentialBelow) +
+        " : i64, ";
   // The state is in place, or an input that must not change.
   bool isInPlace = random.chance(0.6);
   std::string state = isInPlace ? module.state(stateDims, stateType)
@@ -124,8 +124,8 @@ static void addScan(ModuleText &module, Random &random, const ScanKind &kind,
   std::string init = module.empty(result, type), out = module.fresh();
   std::string resultType = ModuleText::tensor(result, type),
               stateText = ModuleText::tensor(stateDims, stateType);
-  module.line(out + ":2 = hybrid.scan " + kind.rule + " ins(" + operands[0] + ", " +
-              operands[1] + ", " + operands[2] + " : " +
+  module.line(out + ":2 = hybrid.scan " + kind.rule + " ins(" + operands[0] +
+              ", " + operands[1] + ", " + operands[2] + " : " +
               ModuleText::tensor(query, type) + ", " +
               ModuleText::tensor(key, type) + ", " +
               ModuleText::tensor(value, type) + ") " + clauses + "outs(" +
@@ -133,12 +133,12 @@ static void addScan(ModuleText &module, Random &random, const ScanKind &kind,
               ") {" + form + "scale = " + std::to_string(random.real(0.1, 1)) +
               " : f64} -> " + resultType + ", " + stateText);
   Tolerance ofState = toleranceOf(stateType, kind.toleranceFactor);
-  module.result(label, out + "#0", result, type, toleranceOf(type, kind.toleranceFactor));
+  module.result(label, out + "#0", result, type,
+                toleranceOf(type, kind.toleranceFactor));
   if (isInPlace)
     module.writeState(state, out + "#1", ofState);
   else
-    module.result(label + " state", out + "#1", stateDims, stateType,
-                  ofState);
+    module.result(label + " state", out + "#1", stateDims, stateType, ofState);
 }
 
 class Scan : public testing::TestWithParam<uint64_t> {};
@@ -243,8 +243,8 @@ TEST_P(ScanForms, AgreeWithTheEvaluator) {
     ModuleText module;
     addMembers(module, random, form, range, type, chunk);
     std::vector<Sizes> runs;
-    for (int64_t steps : {int64_t(1), int64_t(2), chunk - 1, chunk, chunk + 1,
-                          int64_t(1000)})
+    for (int64_t steps :
+         {int64_t(1), int64_t(2), chunk - 1, chunk, chunk + 1, int64_t(1000)})
       runs.push_back({{"T", steps}});
     checkCompiled(module, runs, getVectorWidth(random.integer(0, 7)), 11);
   }
