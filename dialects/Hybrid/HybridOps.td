@@ -179,10 +179,12 @@ def Hybrid_ScanOp : Hybrid_ComputeOp<"scan", [AttrSizedOperandSegments]> {
       * C8: beta is present exactly for delta and gated_delta, of shape
         [B,T,Hv] or [B,T,1].
       * C9: element types are float.
-      * C10: chunk, between 1 and 1024, is present exactly with the forms chunked
+      * C10: chunk, between 1 and 128, is present exactly with the forms chunked
         and associative; sequential_below, at least 0, only with them.
       * C11: the form associative is for the rules linear and gated.
-      * C12: with the forms chunked and associative, dk and dv are static.
+      * C12: with the forms chunked and associative, dk and dv are static and at
+        most 256: with C10 that bounds the buffers of a block, which lie on the
+        stack.
 
     ```mlir
     %y, %s1 = hybrid.scan gated ins(%q, %k, %v : tensor<1x?x8x16xf32>, tensor<1x?x8x16xf32>, tensor<1x?x8x32xf32>)

@@ -98,9 +98,9 @@ struct ChooseScanForms : impl::ChooseScanFormsPassBase<ChooseScanForms> {
       return emitError(UnknownLoc::get(context))
              << "'" << form << "' is no form of a scan: there are auto, "
              << "sequential, chunked and associative";
-    if (chunk < 0 || chunk > 1024)
+    if (chunk < 0 || chunk > 128)
       return emitError(UnknownLoc::get(context))
-             << "a scan's chunk has 1 to 1024 steps, not " << int64_t(chunk);
+             << "a scan's chunk has 1 to 128 steps, not " << int64_t(chunk);
     return success();
   }
 
@@ -154,9 +154,10 @@ void ChooseScanForms::choose(ScanOp op) {
   if (wanted == ScanForm::Sequential)
     return refuse(op, "as the option says");
   ScanShape shape = getShape(op);
-  if (ShapedType::isDynamic(op.getKey().getType().getDimSize(3)) ||
-      ShapedType::isDynamic(op.getValue().getType().getDimSize(3)))
-    return refuse(op, "other forms need static head dimensions");
+  for (ShapedType type : {op.getKey().getType(), op.getValue().getType()})
+    if (ShapedType::isDynamic(type.getDimSize(3)) || type.getDimSize(3) > 256)
+      return refuse(op,
+                    "other forms need static head dimensions of at most 256");
   int64_t steps = op.getValue().getType().getDimSize(1);
   if (steps <= 1 && !ShapedType::isDynamic(steps))
     return refuse(op, "there is one step only");

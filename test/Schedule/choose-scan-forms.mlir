@@ -7,7 +7,7 @@
 // RUN: not hybrid-opt %s --hybrid-choose-scan-forms=chunk=-1 --split-input-file 2>&1 | FileCheck %s --check-prefix=LENGTH
 
 // FORM: error: 'abacus' is no form of a scan: there are auto, sequential, chunked and associative
-// LENGTH: error: a scan's chunk has 1 to 1024 steps, not -1
+// LENGTH: error: a scan's chunk has 1 to 128 steps, not -1
 
 // The number of steps is dynamic: chunks, and few steps one by one.
 
@@ -65,7 +65,7 @@ func.func @small(%q: tensor<1x64x4x4xf32>, %g: tensor<1x64x4x4xf32>, %s: tensor<
 // CHECK-LABEL: func.func @decided(
 // CHECK: {chunk = 7 : i64, form = #hybrid.scan_form<associative>, scale
 // CHECK: {form = #hybrid.scan_form<sequential>, scale
-// REMARK: Missed{{.*}}sequential: other forms need static head dimensions
+// REMARK: Missed{{.*}}sequential: other forms need static head dimensions of at most 256
 func.func @decided(%q: tensor<1x64x4x4xf32>, %s: tensor<1x4x4x4xf32>, %d: tensor<1x64x4x?xf32>, %t: tensor<1x4x4x?xf32>)
     -> (tensor<1x64x4x4xf32>, tensor<1x64x4x?xf32>) {
   %0:2 = hybrid.scan linear ins(%q, %q, %q : tensor<1x64x4x4xf32>, tensor<1x64x4x4xf32>, tensor<1x64x4x4xf32>)

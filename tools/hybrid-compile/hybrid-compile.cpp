@@ -73,7 +73,7 @@ struct Options {
       cl::value_desc("form"), cl::init("auto"), cl::cat(category)};
   cl::opt<int64_t> scanChunk{
       "scan-chunk",
-      cl::desc("Steps of a scan's chunk, 1 to 1024 (default: the cheapest)"),
+      cl::desc("Steps of a scan's chunk, 1 to 128 (default: the cheapest)"),
       cl::value_desc("steps"), cl::init(0), cl::cat(category)};
   cl::opt<unsigned> optLevel{
       "O", cl::Prefix, cl::desc("Optimisation of the code: 0 to 3 (default 2)"),
@@ -105,8 +105,8 @@ std::string problemOf(const Options &options, const std::string &output) {
       options.scanForm != "chunked" && options.scanForm != "associative")
     return "--scan-form takes auto, sequential, chunked or associative, not '" +
            options.scanForm + "'";
-  if (options.scanChunk < 0 || options.scanChunk > 1024)
-    return "--scan-chunk takes 1 to 1024 steps, not " +
+  if (options.scanChunk < 0 || options.scanChunk > 128)
+    return "--scan-chunk takes 1 to 128 steps, not " +
            std::to_string(options.scanChunk);
   if (options.verify == Peer::None)
     return {};

@@ -299,7 +299,7 @@ func.func @scan_c9_decay(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: t
 // -----
 
 func.func @scan_c10(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>) {
-  // expected-error @+1 {{'hybrid.scan' op C10: form chunked needs chunk, between 1 and 1024}}
+  // expected-error @+1 {{'hybrid.scan' op C10: form chunked needs chunk, between 1 and 128}}
   %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {form = #hybrid.scan_form<chunked>, scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
   return
 }
@@ -307,8 +307,8 @@ func.func @scan_c10(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor
 // -----
 
 func.func @scan_c10_length(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>) {
-  // expected-error @+1 {{'hybrid.scan' op C10: form associative needs chunk, between 1 and 1024}}
-  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {form = #hybrid.scan_form<associative>, chunk = 1025 : i64, scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  // expected-error @+1 {{'hybrid.scan' op C10: form associative needs chunk, between 1 and 128}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {form = #hybrid.scan_form<associative>, chunk = 129 : i64, scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
   return
 }
 
@@ -346,8 +346,16 @@ func.func @scan_c11(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor
 
 // -----
 
+func.func @scan_c12_large(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x257xf32>, %o: tensor<2x3x4x257xf32>, %s: tensor<2x2x8x257xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C12: form associative needs static head dimensions of at most 256}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x257xf32>) outs(%o, %s : tensor<2x3x4x257xf32>, tensor<2x2x8x257xf32>) {form = #hybrid.scan_form<associative>, chunk = 16 : i64, scale = 1.0 : f64} -> tensor<2x3x4x257xf32>, tensor<2x2x8x257xf32>
+  return
+}
+
+// -----
+
 func.func @scan_c12(%q: tensor<2x3x4x?xf32>, %k: tensor<2x3x2x?xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x?x5xf32>) {
-  // expected-error @+1 {{'hybrid.scan' op C12: form chunked needs static head dimensions}}
+  // expected-error @+1 {{'hybrid.scan' op C12: form chunked needs static head dimensions of at most 256}}
   %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x?xf32>, tensor<2x3x2x?xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x?x5xf32>) {form = #hybrid.scan_form<chunked>, chunk = 16 : i64, scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x?x5xf32>
   return
 }

@@ -209,62 +209,57 @@ using FormParam = std::tuple<size_t, const char *>;
 class ScanForms : public testing::TestWithParam<FormParam> {};
 } // namespace
 
-/// One scan of each member that has `form`, over `decays`.
+/// One scan of each member that has `form`; the number of the range of decays
+/// says which one has which of `types`. States are as exact as `factor` says
+/// for float32, or, for another type, as 2 does.
 static void addMembers(ModuleText &module, Random &random,
-                       const std::string &form, const DecayRange &range,
-                       const std::string &type, int64_t chunk,
-                       double toleranceFactor = 2) {
+                       const FormParam &param,
+                       const std::vector<std::string> &types, int64_t chunk,
+                       double factor = 2) {
+  size_t number = std::get<0>(param);
   for (const Member &member : members) {
     ScanKind kind;
     kind.rule = member.rule;
     kind.perKey = member.perKey;
-    kind.type = type;
-    kind.stateType = random.chance(0.5) ? type : "f32";
+    kind.type = types[number++ % types.size()];
+    kind.stateType =
+        kind.type == "f64" || random.chance(0.5) ? kind.type : "f32";
     kind.heads = random.pick(groupings);
     kind.keyDim = random.pick<int64_t>({5, 16, 24});
     kind.valueDim = random.pick<int64_t>({6, 16, 32});
-    kind.decays = range.fill;
+    kind.decays = decayRanges[std::get<0>(param)].fill;
     kind.sharedBeta = random.chance(0.3);
-    kind.form = form;
+    kind.form = std::get<1>(param);
     kind.chunk = chunk;
-    kind.toleranceFactor = toleranceFactor;
     kind.sequentialBelow = random.pick<int64_t>({0, 2, chunk / 2});
-    if (form != "associative" || !kind.isDelta())
+    kind.toleranceFactor = kind.type == "f32" ? factor : 2;
+    if (kind.form != "associative" || !kind.isDelta())
       addScan(module, random, kind, "1", "T");
   }
 }
 
 TEST_P(ScanForms, AgreeWithTheEvaluator) {
-  const DecayRange &range = decayRanges[std::get<0>(GetParam())];
-  const std::string form = std::get<1>(GetParam());
   const int64_t chunk = 48;
   Random random(std::get<0>(GetParam()));
-  for (const char *type : {"f32", "f16", "bf16"}) {
-    ModuleText module;
-    addMembers(module, random, form, range, type, chunk);
-    std::vector<Sizes> runs;
-    for (int64_t steps :
-         {int64_t(1), int64_t(2), chunk - 1, chunk, chunk + 1, int64_t(1000)})
-      runs.push_back({{"T", steps}});
-    checkCompiled(module, runs, getVectorWidth(random.integer(0, 7)), 11);
-  }
+  ModuleText module;
+  addMembers(module, random, GetParam(), {"f32", "f16", "bf16"}, chunk);
+  std::vector<Sizes> runs;
+  for (int64_t steps :
+       {int64_t(1), int64_t(2), chunk - 1, chunk, chunk + 1, int64_t(1000)})
+    runs.push_back({{"T", steps}});
+  checkCompiled(module, runs, getVectorWidth(random.integer(0, 7)), 11);
 }
 
 TEST_P(ScanForms, AgreeAfterManySteps) {
-  const DecayRange &range = decayRanges[std::get<0>(GetParam())];
-  const std::string form = std::get<1>(GetParam());
   const int64_t steps = 10000;
   Random random(std::get<0>(GetParam()));
   // A factor next to 1 is off by 2^-25, which is more than its difference to 1
   // may be: so many steps with it are off by that much of their state, in
   // every form. Of f64 that is within its tolerance.
   double ofFactors = steps * 0x1p-25 / toleranceOf("f32").ofRow;
-  for (const char *type : {"f32", "f64"}) {
-    ModuleText module;
-    addMembers(module, random, form, range, type, 64,
-               type == std::string("f32") ? 2 + ofFactors : 2);
-    checkCompiled(module, {{{"T", steps}}}, getVectorWidths().back(), 12);
-  }
+  ModuleText module;
+  addMembers(module, random, GetParam(), {"f32", "f64"}, 32, 2 + ofFactors);
+  checkCompiled(module, {{{"T", steps}}}, getVectorWidths().back(), 12);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -157,7 +157,8 @@ def VectorizeContractionsPass : Pass<"hybrid-vectorize-contractions", "::mlir::f
     columns keeps a block of rows × columns of the output in vector registers
     over the whole reduction; with 2 to 16 rows (chosen at run time where their number is
     dynamic) it reads the right operand once, four of its rows at a time, for all rows
-    of the output. One that is contiguous along the reduction on both sides
+    of the output, unless the attribute `hybrid.in_cache` says that reading it again
+    costs little. One that is contiguous along the reduction on both sides
     computes vector dot products. Others are left to scalar loops, with a remark.
 
     Before:

@@ -304,9 +304,9 @@ LogicalResult ScanOp::verify() {
                                     "forms chunked and associative";
     return success();
   }
-  if (!getChunk() || *getChunk() < 1 || *getChunk() > 1024)
+  if (!getChunk() || *getChunk() < 1 || *getChunk() > 128)
     return violates(*this, 10) << "form " << stringifyEnum(form)
-                               << " needs chunk, between 1 and 1024";
+                               << " needs chunk, between 1 and 128";
   if (getSequentialBelow().value_or(0) < 0)
     return violates(*this, 10) << "sequential_below is negative: "
                                << *getSequentialBelow();
@@ -314,9 +314,11 @@ LogicalResult ScanOp::verify() {
     return violates(*this, 11)
            << "rule " << stringifyEnum(rule)
            << " has no associative form: products of its steps fill up";
-  if (ShapedType::isDynamic(keyDim) || ShapedType::isDynamic(valueDim))
-    return violates(*this, 12) << "form " << stringifyEnum(form)
-                               << " needs static head dimensions";
+  for (int64_t dim : {keyDim, valueDim})
+    if (ShapedType::isDynamic(dim) || dim > 256)
+      return violates(*this, 12)
+             << "form " << stringifyEnum(form)
+             << " needs static head dimensions of at most 256";
   return success();
 }
 
