@@ -48,6 +48,13 @@ def Hybrid_UpdateRule : Hybrid_Enum<"UpdateRule", "how a scan updates its state"
 ]>;
 def Hybrid_UpdateRuleAttr : Hybrid_EnumAttr<Hybrid_UpdateRule, "rule">;
 
+def Hybrid_ScanForm : Hybrid_Enum<"ScanForm", "in which form a scan is computed", [
+    I32EnumAttrCase<"Sequential", 0, "sequential">,   // step after step
+    I32EnumAttrCase<"Chunked", 1, "chunked">,         // matrix products within chunks
+    I32EnumAttrCase<"Associative", 2, "associative">  // prefix sums within chunks
+]>;
+def Hybrid_ScanFormAttr : Hybrid_DictEnumAttr<Hybrid_ScanForm, "scan_form">;
+
 def Hybrid_Activation : Hybrid_Enum<"Activation", "a pointwise non-linearity", [
     I32EnumAttrCase<"None", 0, "none">,
     I32EnumAttrCase<"Silu", 1, "silu">,

@@ -154,6 +154,19 @@ def Hybrid_ScanOp : Hybrid_ComputeOp<"scan", [AttrSizedOperandSegments]> {
     Hv > Hq, its inverse grouping; Mamba-2 is `gated` with key = B, query = C,
     value = Δ·x, decay = Δ·A.
 
+    `form` says how it is computed, never what: `sequential` is a loop over time;
+    `chunked` turns `chunk` steps into matrix products (for the delta rules with
+    a triangular system per chunk, the WY or UT form) and carries the state from chunk
+    to chunk; `associative` is a prefix sum of `chunk` steps per key channel. The
+    steps that are left over at the end are computed sequentially if they are
+    fewer than `sequential_below`, so that one choice serves every length. An
+    operation without `form` is undecided and computed sequentially;
+    `hybrid-choose-scan-forms` decides.
+    A step of the rules linear and gated is a map S → a ⊙ S + k ⊗ v, and such maps
+    compose to one of the same size: they have an associative form. A step of
+    the delta rules multiplies S by a matrix a ⊙ (I - beta·k kᵀ), and products of
+    those fill up: delta and gated_delta have none.
+
     Constraints:
       * C1: query, key, value and init have rank 4; state has rank 4.
       * C2: batch and time agree between query, key, value and init.
@@ -166,6 +179,12 @@ def Hybrid_ScanOp : Hybrid_ComputeOp<"scan", [AttrSizedOperandSegments]> {
       * C8: beta is present exactly for delta and gated_delta, of shape
         [B,T,Hv] or [B,T,1].
       * C9: element types are float.
+      * C10: chunk, between 1 and 128, is present exactly with the forms chunked
+        and associative; sequential_below, at least 0, only with them.
+      * C11: the form associative is for the rules linear and gated.
+      * C12: with the forms chunked and associative, dk and dv are static and at
+        most 256: with C10 that bounds the buffers of a block, which lie on the
+        stack.
 
     ```mlir
     %y, %s1 = hybrid.scan gated ins(%q, %k, %v : tensor<1x?x8x16xf32>, tensor<1x?x8x16xf32>, tensor<1x?x8x32xf32>)
@@ -177,7 +196,9 @@ def Hybrid_ScanOp : Hybrid_ComputeOp<"scan", [AttrSizedOperandSegments]> {
     Hybrid_Shaped:$query, Hybrid_Shaped:$key, Hybrid_Shaped:$value,
     Optional<Hybrid_Shaped>:$decay, Optional<Hybrid_Shaped>:$beta,
     Hybrid_Shaped:$init, Hybrid_Shaped:$state,
-    Hybrid_UpdateRuleAttr:$rule, F64Attr:$scale);
+    Hybrid_UpdateRuleAttr:$rule, F64Attr:$scale,
+    OptionalAttr<Hybrid_ScanFormAttr>:$form, OptionalAttr<Hybrid_I64Attr>:$chunk,
+    OptionalAttr<Hybrid_I64Attr>:$sequential_below);
   let assemblyFormat = [{
     $rule `ins` `(` $query `,` $key `,` $value `:` type($query) `,` type($key) `,` type($value) `)`
     (`decay` `(` $decay^ `:` type($decay) `)`)?

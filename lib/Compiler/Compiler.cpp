@@ -262,7 +262,16 @@ bool Compilation::run() {
           done) ||
       done)
     return done;
-  if (!stage("schedule", Stage::Schedule, buildSchedulePipeline, done) || done)
+  if (!stage(
+          "schedule", Stage::Schedule,
+          [&](OpPassManager &pm) {
+            SchedulePipelineOptions pipeline;
+            pipeline.scanForm = options.scanForm;
+            pipeline.scanChunk = options.scanChunk;
+            buildSchedulePipeline(pm, pipeline);
+          },
+          done) ||
+      done)
     return done;
   if (!stage(
           "kernels", Stage::Kernel,

@@ -48,9 +48,14 @@ void buildImportPipeline(OpPassManager &pm,
   pm.addPass(createCSEPass());
 }
 
-void buildSchedulePipeline(OpPassManager &pm) {
+void buildSchedulePipeline(OpPassManager &pm,
+                           const SchedulePipelineOptions &options) {
   pm.addNestedPass<func::FuncOp>(createLowerParallelPass());
   pm.addPass(createTrimOutputsPass());
+  ChooseScanFormsPassOptions scans;
+  scans.form = options.scanForm;
+  scans.chunk = options.scanChunk;
+  pm.addNestedPass<func::FuncOp>(createChooseScanFormsPass(scans));
   pm.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addNestedPass<func::FuncOp>(createFoldDataMovementPass());
@@ -72,7 +77,9 @@ void buildKernelPipeline(OpPassManager &pm,
   kernels.addPass(createCanonicalizerPass());
   kernels.addPass(createCSEPass());
   kernels.addPass(createBufferizeKernelsPass());
-  kernels.addPass(createLowerComputationsPass());
+  LowerComputationsPassOptions computations;
+  computations.vectorBits = options.vectorBits;
+  kernels.addPass(createLowerComputationsPass(computations));
   VectorizeContractionsPassOptions vectorize;
   vectorize.vectorBits = options.vectorBits;
   kernels.addPass(createVectorizeContractionsPass(vectorize));
@@ -130,9 +137,9 @@ void registerAllPasses() {
   PassPipelineRegistration<ImportPipelineOptions>(
       "hybrid-import-pipeline", "onnx to hybrid (level 1 to 2)",
       buildImportPipeline);
-  PassPipelineRegistration<>("hybrid-schedule-pipeline",
-                             "hybrid to kernels (level 2 to 3)",
-                             buildSchedulePipeline);
+  PassPipelineRegistration<SchedulePipelineOptions>(
+      "hybrid-schedule-pipeline", "hybrid to kernels (level 2 to 3)",
+      buildSchedulePipeline);
   PassPipelineRegistration<KernelPipelineOptions>(
       "hybrid-kernel-pipeline", "kernels on tensors to loops (level 3 to 4)",
       buildKernelPipeline);

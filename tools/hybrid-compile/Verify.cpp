@@ -64,6 +64,10 @@ commandLineOf(const hybrid::CompileOptions &options) {
       "-O" + std::to_string(options.optLevel)};
   if (!options.states)
     words.push_back("--no-states");
+  if (options.scanForm != "auto")
+    words.push_back("--scan-form=" + options.scanForm);
+  if (options.scanChunk != 0)
+    words.push_back("--scan-chunk=" + std::to_string(options.scanChunk));
   for (const std::string &pair : options.statePairs)
     words.push_back("--state=" + pair);
   for (const std::string &dim : options.dims)

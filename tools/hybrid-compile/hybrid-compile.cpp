@@ -65,6 +65,16 @@ struct Options {
   cl::list<std::string> dims{
       "dim", cl::desc("Capacity of another dimension (may be repeated)"),
       cl::value_desc("name:capacity"), cl::cat(category)};
+  cl::opt<std::string> scanForm{
+      "scan-form",
+      cl::desc("How scans are computed: auto (default: what the cost model "
+               "expects to be fastest), or where a scan has it, sequential, "
+               "chunked or associative"),
+      cl::value_desc("form"), cl::init("auto"), cl::cat(category)};
+  cl::opt<int64_t> scanChunk{
+      "scan-chunk",
+      cl::desc("Steps of a scan's chunk, 1 to 128 (default: the cheapest)"),
+      cl::value_desc("steps"), cl::init(0), cl::cat(category)};
   cl::opt<unsigned> optLevel{
       "O", cl::Prefix, cl::desc("Optimisation of the code: 0 to 3 (default 2)"),
       cl::init(2), cl::cat(category)};
@@ -91,6 +101,13 @@ struct Options {
 std::string problemOf(const Options &options, const std::string &output) {
   if (options.layers && options.verify == Peer::None)
     return "--layers needs --verify=onnxruntime";
+  if (options.scanForm != "auto" && options.scanForm != "sequential" &&
+      options.scanForm != "chunked" && options.scanForm != "associative")
+    return "--scan-form takes auto, sequential, chunked or associative, not '" +
+           options.scanForm + "'";
+  if (options.scanChunk < 0 || options.scanChunk > 128)
+    return "--scan-chunk takes 1 to 128 steps, not " +
+           std::to_string(options.scanChunk);
   if (options.verify == Peer::None)
     return {};
   if (options.emit != hybrid::Stage::Bundle)
@@ -124,6 +141,8 @@ int main(int argc, char **argv) {
   compile.maxSeq = options.maxSeq;
   compile.maxContext = options.maxContext;
   compile.dims = options.dims;
+  compile.scanForm = options.scanForm;
+  compile.scanChunk = options.scanChunk;
   compile.optLevel = options.optLevel;
   compile.progress = options.verbose;
 

@@ -26,6 +26,10 @@ struct CompileOptions {
   int64_t maxBatch = 8, maxSeq = 2048, maxContext = 4096;
   /// name:capacity.
   std::vector<std::string> dims;
+  /// "auto", "sequential", "chunked" or "associative", where the model has a
+  /// choice; the steps of a chunk, 0 for the cheapest.
+  std::string scanForm = "auto";
+  int64_t scanChunk = 0;
   unsigned optLevel = 2;
   /// Print each phase's time to stderr as it ends.
   bool progress = false;

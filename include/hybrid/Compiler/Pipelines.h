@@ -37,7 +37,19 @@ void buildImportPipeline(mlir::OpPassManager &pm,
                          const ImportPipelineOptions &options);
 
 /// Level 2 to level 3.
-void buildSchedulePipeline(mlir::OpPassManager &pm);
+struct SchedulePipelineOptions
+    : mlir::PassPipelineOptions<SchedulePipelineOptions> {
+  Option<std::string> scanForm{
+      *this, "scan-form",
+      llvm::cl::desc("Form of scans: auto, sequential, chunked or associative"),
+      llvm::cl::init("auto")};
+  Option<int64_t> scanChunk{
+      *this, "scan-chunk",
+      llvm::cl::desc("Steps of a scan's chunk (0: the cheapest)"),
+      llvm::cl::init(0)};
+};
+void buildSchedulePipeline(mlir::OpPassManager &pm,
+                           const SchedulePipelineOptions &options);
 
 /// Level 3 to level 4.
 struct KernelPipelineOptions

@@ -157,6 +157,39 @@ def FuseElementwisePass : Pass<"hybrid-fuse-elementwise", "::mlir::func::FuncOp"
   let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect"];
 }
 
+def ChooseScanFormsPass : Pass<"hybrid-choose-scan-forms", "::mlir::func::FuncOp"> {
+  let summary = "Chooses in which form each scan is computed";
+  let description = [{
+    Every `hybrid.scan` without a form gets one: what the option names, or, with
+    `auto`, what a cost model expects to be fastest for the heads' sizes, rule and
+    number of steps. The chunk is the cheapest of several lengths unless the
+    option or the sizes say otherwise. Where the number of steps is dynamic, the
+    choice for long sequences is taken and `sequential_below` says up to how many
+    steps the kernel computes one after the other instead: the number from which a
+    chunk, whose cost does not depend on how many of its steps are used, is cheaper.
+    A form that a scan does not have (C11, C12) is replaced by `sequential`, with a remark.
+
+    Before:
+    ```mlir
+    %y, %s1 = hybrid.scan gated ins(%q, %k, %v : …) decay(%g : …) outs(%o, %s0 : …) {scale = 1.0 : f64} -> …
+    ```
+    After:
+    ```mlir
+    %y, %s1 = hybrid.scan gated ins(%q, %k, %v : …) decay(%g : …) outs(%o, %s0 : …) {chunk = 16 : i64, form = #hybrid.scan_form<chunked>, scale = 1.0 : f64, sequential_below = 13 : i64} -> …
+    ```
+  }];
+  let options = [
+    Option<"form", "form", "std::string", "\"auto\"",
+           "auto, sequential, chunked or associative">,
+    Option<"chunk", "chunk", "int64_t", "0", "steps of a chunk; 0: the cheapest">
+  ];
+  let statistics = [
+    Statistic<"numSequential", "num-sequential", "scans in sequential form">,
+    Statistic<"numChunked", "num-chunked", "scans in chunked form">,
+    Statistic<"numAssociative", "num-associative", "scans in associative form">
+  ];
+}
+
 def FormKernelsPass : Pass<"hybrid-form-kernels", "::mlir::ModuleOp"> {
   let summary = "Moves all work of the entries into kernels, equal ones once";
   let description = [{

@@ -150,7 +150,8 @@ static LogicalResult lowerLinearAttention(const LinearAttention &a,
   auto scan = ScanOp::create(
       l.b, l.loc, TypeRange{init.value.getType(), slot.tensor.value.getType()},
       query.value, key.value, value.value, decay.value, beta.value, init.value,
-      slot.tensor.value, *rule, APFloat(scale));
+      slot.tensor.value, *rule, APFloat(scale), /*form=*/ScanFormAttr(),
+      /*chunk=*/IntegerAttr(), /*sequential_below=*/IntegerAttr());
   Tensor output{scan.getResult(0), init.shape};
   l.set(a.output, l.reshape(output, {init.shape[0], init.shape[1],
                                      l.fixed(outputHeads * valueDim)}));

@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace hybrid {
@@ -139,6 +140,25 @@ public:
         *this, fromCompute(type.getElementType(), value), memref, indices);
   }
 
+  // Vectors of the compute type; the arithmetic above takes them, too.
+  Value splat(Value scalar, int64_t lanes) {
+    return mlir::vector::BroadcastOp::create(
+        *this, mlir::VectorType::get({lanes}, compute), scalar);
+  }
+  /// `lanes` elements from `indices` on, which are contiguous and of the
+  /// compute type.
+  Value loadVector(Value memref, ValueRange indices, int64_t lanes) {
+    return mlir::vector::LoadOp::create(
+        *this, mlir::VectorType::get({lanes}, compute), memref, indices);
+  }
+  void storeVector(Value vector, Value memref, ValueRange indices) {
+    mlir::vector::StoreOp::create(*this, vector, memref, indices);
+  }
+  /// a · b + c.
+  Value fma(Value a, Value b, Value c) {
+    return mlir::vector::FMAOp::create(*this, a, b, c);
+  }
+
   /// A buffer on the stack with the sizes `shape`.
   Value scratch(mlir::ArrayRef<Value> shape) {
     llvm::SmallVector<int64_t> sizes;
@@ -217,7 +237,8 @@ void lowerAttention(AttentionOp op);
 void lowerCacheAppend(CacheAppendOp op);
 void lowerCausalConv(CausalConvOp op);
 void lowerRingRead(RingReadOp op);
-void lowerScan(ScanOp op);
+/// `vectorBits` is the width of a vector register.
+void lowerScan(ScanOp op, unsigned vectorBits);
 
 } // namespace hybrid
 

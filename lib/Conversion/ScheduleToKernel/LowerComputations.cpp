@@ -234,6 +234,8 @@ void lowerCumSum(CumSumOp op) {
 }
 
 struct LowerComputations : impl::LowerComputationsPassBase<LowerComputations> {
+  using Base::Base;
+
   void runOnOperation() override {
     SmallVector<Operation *> work;
     getOperation().walk([&](DestinationStyleOpInterface op) {
@@ -247,7 +249,7 @@ struct LowerComputations : impl::LowerComputationsPassBase<LowerComputations> {
       }
       llvm::TypeSwitch<Operation *>(op)
           .Case(lowerAttention)
-          .Case(lowerScan)
+          .Case([&](ScanOp scan) { lowerScan(scan, vectorBits); })
           .Case(lowerCausalConv)
           .Case(lowerRope)
           .Case(lowerNorm)

@@ -31,10 +31,13 @@ constexpr int64_t kAssumedSize = 64;
 constexpr int64_t kContractionColumns = 128, kContractionRows = 60;
 /// The same where a block computes its rows first, each of at most 16 KiB.
 constexpr int64_t kPrologueRows = 4;
-/// Query rows of an attention block, value columns of a scan block, channels
-/// of a convolution block, with channels by tokens and tokens by channels.
-constexpr int64_t kAttentionRows = 16, kScanColumns = 64, kConvChannels = 16,
+/// Query rows of an attention block, channels of a convolution block, with
+/// channels by tokens and tokens by channels.
+constexpr int64_t kAttentionRows = 16, kConvChannels = 16,
                   kConvRowChannels = 128;
+/// Value columns of a scan block at most: sequentially, its state should stay in
+/// the L1; every block with chunks multiplies queries and keys anew.
+constexpr int64_t kScanColumns = 64, kChunkedScanColumns = 128;
 
 class TileChooser {
 public:
@@ -56,6 +59,7 @@ private:
   }
   SmallVector<int64_t> chooseByVolume(int64_t elements);
   SmallVector<int64_t> chooseContraction(linalg::LinalgOp contraction);
+  int64_t chooseScanColumns(ScanOp scan);
 
   TilingInterface op;
   SmallVector<int64_t> extents;
@@ -105,11 +109,29 @@ TileChooser::chooseContraction(linalg::LinalgOp contraction) {
   return tiles;
 }
 
+/// Equal parts if there are some of whole vectors: their size is static.
+int64_t TileChooser::chooseScanColumns(ScanOp scan) {
+  constexpr int64_t kMultiple = 16;
+  bool isSequential =
+      scan.getForm().value_or(ScanForm::Sequential) == ScanForm::Sequential;
+  int64_t most = isSequential ? kScanColumns : kChunkedScanColumns;
+  int64_t columns = extents[2];
+  if (ShapedType::isDynamic(columns))
+    return most;
+  if (columns <= most)
+    return std::max<int64_t>(columns, 1);
+  for (int64_t part = most; part >= kMultiple; part -= kMultiple)
+    if (columns % part == 0)
+      return part;
+  // The other forms need a static size.
+  return isSequential ? most : columns;
+}
+
 SmallVector<int64_t> TileChooser::choose(linalg::LinalgOp contraction) {
   if (isa<AttentionOp>(op))
     return {1, 1, kAttentionRows};
-  if (isa<ScanOp>(op))
-    return {1, 1, kScanColumns};
+  if (auto scan = dyn_cast<ScanOp>(*op))
+    return {1, 1, chooseScanColumns(scan)};
   if (auto conv = dyn_cast<CausalConvOp>(*op))
     return {1, conv.getLayout() == ConvLayout::BTC ? kConvRowChannels
                                                    : kConvChannels};

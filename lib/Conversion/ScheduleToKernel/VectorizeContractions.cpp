@@ -290,9 +290,14 @@ void ContractionEmitter::emitRows(int64_t columns, Value mask) {
     });
   else
     full = index(0);
-  forLoop(full, total, 1, [&](Value iv) {
+  // As one block where their number is known: they share what they read.
+  auto known = getConstantIntValue(total);
+  int64_t rest = known && block > 1 ? *known % block : 1;
+  if (rest == 0)
+    return;
+  forLoop(full, total, rest, [&](Value iv) {
     rowIv = iv;
-    emitBlock(1, columns, mask);
+    emitBlock(rest, columns, mask);
   });
 }
 
@@ -344,7 +349,7 @@ bool ContractionEmitter::emitOuter() {
 /// One reduction that runs over rows of the right operand, long enough to be
 /// worth it.
 bool ContractionEmitter::canBeThin() {
-  if (row < 0 || reductions.size() != 1 ||
+  if (row < 0 || reductions.size() != 1 || op->hasAttr(kInCacheAttr) ||
       uses(map(output()), reductions.front()))
     return false;
   auto known = getConstantIntValue(extent(reductions.front()));

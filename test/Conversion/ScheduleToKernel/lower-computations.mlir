@@ -204,18 +204,22 @@ func.func @causal_conv(%x: memref<1x8x?xf32>, %w: memref<8x4xf32>, %o: memref<1x
   return
 }
 
-// A scan carries the state of a head on the stack, in float32, from step to step.
+// A scan carries the state of a head on the stack, in float32, from step to step;
+// its columns are vectors, and what they add up to stays in registers.
 
 // CHECK-LABEL: func.func @scan(
 // CHECK-SAME: %[[STATE:[^: ]*]]: memref<1x2x4x8xf16>) {
+// CHECK: %[[T:.*]] = memref.dim
 // CHECK: %[[S:.*]] = memref.alloca() {{.*}} : memref<4x8xf32>
 // CHECK: memref.load %[[STATE]]
 // CHECK: memref.store %{{.*}}, %[[S]]
-// CHECK: %[[T:.*]] = memref.dim
-// CHECK: scf.for %{{.*}} = %{{.*}} to %[[T]]
+// CHECK: scf.for %{{.*}} = %{{.*}} to %[[T]] step %c16
 // CHECK: math.exp
-// CHECK: memref.load %[[S]]
-// CHECK: memref.store %{{.*}}, %[[S]]
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}) -> (vector<8xf32>)
+// CHECK: vector.load %[[S]]
+// CHECK: vector.store %{{.*}}, %[[S]]
+// CHECK: vector.fma
+// CHECK: scf.yield
 // CHECK: memref.load %[[S]]
 // CHECK: memref.store %{{.*}}, %[[STATE]]
 // CHECK: return
@@ -231,11 +235,72 @@ func.func @scan(%q: memref<1x?x2x4xf16>, %v: memref<1x?x2x8xf16>, %g: memref<1x?
 // CHECK-SAME: %[[BETA:[^: ]*]]: memref<1x?x1xf32>
 // CHECK-NOT: math.exp
 // CHECK: %[[B:.*]] = memref.load %[[BETA]][
+// CHECK: %[[V:.*]] = vector.broadcast %[[B]]
 // CHECK: %[[D:.*]] = arith.subf
-// CHECK: arith.mulf %[[B]], %[[D]]
+// CHECK: arith.mulf %[[V]], %[[D]]
 func.func @delta(%q: memref<1x?x2x4xf32>, %v: memref<1x?x2x8xf32>, %b: memref<1x?x1xf32>, %o: memref<1x?x2x8xf32>, %s: memref<1x2x4x8xf32>) {
   hybrid.scan delta ins(%q, %q, %v : memref<1x?x2x4xf32>, memref<1x?x2x4xf32>, memref<1x?x2x8xf32>) beta(%b : memref<1x?x1xf32>)
     outs(%o, %s : memref<1x?x2x8xf32>, memref<1x2x4x8xf32>) {scale = 1.0 : f64}
+  return
+}
+
+// One step alone: the state itself is read and written.
+
+// CHECK-LABEL: func.func @decode(
+// CHECK-SAME: %[[STATE:[^: ]*]]: memref<1x2x4x8xf32>) {
+// CHECK-NOT: memref<4x8xf32>
+// CHECK: %[[S:.*]] = memref.subview %[[STATE]]
+// CHECK: vector.load %[[S]]
+// CHECK: vector.store %{{.*}}, %[[S]]
+// CHECK: return
+func.func @decode(%q: memref<1x1x2x4xf32>, %v: memref<1x1x2x8xf32>, %o: memref<1x1x2x8xf32>, %s: memref<1x2x4x8xf32>) {
+  hybrid.scan linear ins(%q, %q, %v : memref<1x1x2x4xf32>, memref<1x1x2x4xf32>, memref<1x1x2x8xf32>)
+    outs(%o, %s : memref<1x1x2x8xf32>, memref<1x2x4x8xf32>) {scale = 1.0 : f64}
+  return
+}
+
+// In chunks: the steps left over are computed one by one if there are fewer than
+// `sequential_below`. Scores, what they weight, the state's part and its update
+// are contractions; for the delta rule also what the state holds for the
+// keys, and between sub-blocks of 16 steps the triangular system.
+
+// CHECK-LABEL: func.func @chunked(
+// CHECK: scf.for %[[T0:.*]] = %{{.*}} to %[[T:.*]] step %c32
+// CHECK: %[[REST:.*]] = arith.subi %[[T]], %[[T0]]
+// CHECK: %[[N:.*]] = arith.minsi %[[REST]], %c32
+// CHECK: %[[ENOUGH:.*]] = arith.cmpi sge, %[[N]], %c9
+// CHECK: scf.if %[[ENOUGH]]
+// CHECK: math.exp
+// CHECK-COUNT-24: vector.shuffle
+// CHECK: linalg.generic {{.*}} outs(%{{.*}} : memref<24x24xf32, strided<[32, 1]>>) attrs = {{ *}}{hybrid.in_cache}
+// CHECK: linalg.generic {{.*}} outs(%{{.*}} : memref<8x32xf32, strided<[32, 1], offset: 768>>) attrs = {{ *}}{hybrid.in_cache}
+// CHECK-COUNT-2: attrs = {{ *}}{hybrid.in_cache}
+// CHECK: linalg.generic {{.*}} ins({{.*}} : memref<32x16xf32>, memref<16x8xf32>) outs(%{{.*}} : memref<32x8xf32>) attrs = {{ *}}{hybrid.in_cache}
+// CHECK: linalg.generic {{.*}} ins({{.*}} : memref<16x16xf32, strided<[32, 1], offset: 512>>, memref<16x8xf32, strided<[8, 1]>>) outs(%{{.*}} : memref<16x8xf32, strided<[8, 1], offset: 128>>) attrs = {{ *}}{hybrid.in_cache}
+// CHECK: linalg.generic {{.*}} ins({{.*}} : memref<32x16xf32>, memref<16x8xf32>) outs(%{{.*}} : memref<32x8xf32>) attrs = {{ *}}{hybrid.in_cache}
+// CHECK-COUNT-2: attrs = {{ *}}{hybrid.in_cache}
+// CHECK: linalg.generic {{.*}} ins({{.*}} : memref<32x16xf32>, memref<32x8xf32>) outs(%{{.*}} : memref<16x8xf32>) attrs = {{ *}}{hybrid.in_cache}
+// CHECK: } else {
+// CHECK-NOT: linalg.generic
+// CHECK: return
+func.func @chunked(%q: memref<1x?x2x16xf32>, %v: memref<1x?x2x8xf32>, %g: memref<1x?x2xf32>, %o: memref<1x?x2x8xf32>, %s: memref<1x2x16x8xf32>) {
+  hybrid.scan gated_delta ins(%q, %q, %v : memref<1x?x2x16xf32>, memref<1x?x2x16xf32>, memref<1x?x2x8xf32>) decay(%g : memref<1x?x2xf32>) beta(%g : memref<1x?x2xf32>)
+    outs(%o, %s : memref<1x?x2x8xf32>, memref<1x2x16x8xf32>) {form = #hybrid.scan_form<chunked>, chunk = 32 : i64, sequential_below = 9 : i64, scale = 1.0 : f64}
+  return
+}
+
+// As a prefix sum of eight steps: three levels up, two down.
+
+// CHECK-LABEL: func.func @associative(
+// CHECK: scf.for %{{.*}} = %c1 to %[[N:.*]] step %c2
+// CHECK: scf.for %{{.*}} = %c3 to %[[N]] step %c4
+// CHECK: scf.for %{{.*}} = %c7 to %[[N]] step %c8
+// CHECK: scf.for %{{.*}} = %c5 to %[[N]] step %c4
+// CHECK: scf.for %{{.*}} = %c2 to %[[N]] step %c2
+// CHECK: return
+func.func @associative(%q: memref<1x?x2x4xf32>, %v: memref<1x?x2x8xf32>, %g: memref<1x?x2x4xf32>, %o: memref<1x?x2x8xf32>, %s: memref<1x2x4x8xf32>) {
+  hybrid.scan gated ins(%q, %q, %v : memref<1x?x2x4xf32>, memref<1x?x2x4xf32>, memref<1x?x2x8xf32>) decay(%g : memref<1x?x2x4xf32>)
+    outs(%o, %s : memref<1x?x2x8xf32>, memref<1x2x4x8xf32>) {form = #hybrid.scan_form<associative>, chunk = 8 : i64, scale = 1.0 : f64}
   return
 }
 

@@ -298,6 +298,70 @@ func.func @scan_c9_decay(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: t
 
 // -----
 
+func.func @scan_c10(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C10: form chunked needs chunk, between 1 and 128}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {form = #hybrid.scan_form<chunked>, scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c10_length(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C10: form associative needs chunk, between 1 and 128}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {form = #hybrid.scan_form<associative>, chunk = 129 : i64, scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c10_sequential(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C10: chunk and sequential_below are for the forms chunked and associative}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {form = #hybrid.scan_form<sequential>, chunk = 16 : i64, scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c10_undecided(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C10: chunk and sequential_below are for the forms chunked and associative}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {sequential_below = 2 : i64, scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c10_below(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C10: sequential_below is negative: -1}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {form = #hybrid.scan_form<chunked>, chunk = 16 : i64, sequential_below = -1 : i64, scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c11(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x8x5xf32>, %b: tensor<2x3x2xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C11: rule delta has no associative form: products of its steps fill up}}
+  %r:2 = hybrid.scan delta ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x5xf32>) beta(%b : tensor<2x3x2xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>) {form = #hybrid.scan_form<associative>, chunk = 16 : i64, scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x8x5xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c12_large(%q: tensor<2x3x4x8xf32>, %k: tensor<2x3x2x8xf32>, %v: tensor<2x3x2x257xf32>, %o: tensor<2x3x4x257xf32>, %s: tensor<2x2x8x257xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C12: form associative needs static head dimensions of at most 256}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x8xf32>, tensor<2x3x2x8xf32>, tensor<2x3x2x257xf32>) outs(%o, %s : tensor<2x3x4x257xf32>, tensor<2x2x8x257xf32>) {form = #hybrid.scan_form<associative>, chunk = 16 : i64, scale = 1.0 : f64} -> tensor<2x3x4x257xf32>, tensor<2x2x8x257xf32>
+  return
+}
+
+// -----
+
+func.func @scan_c12(%q: tensor<2x3x4x?xf32>, %k: tensor<2x3x2x?xf32>, %v: tensor<2x3x2x5xf32>, %o: tensor<2x3x4x5xf32>, %s: tensor<2x2x?x5xf32>) {
+  // expected-error @+1 {{'hybrid.scan' op C12: form chunked needs static head dimensions of at most 256}}
+  %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<2x3x4x?xf32>, tensor<2x3x2x?xf32>, tensor<2x3x2x5xf32>) outs(%o, %s : tensor<2x3x4x5xf32>, tensor<2x2x?x5xf32>) {form = #hybrid.scan_form<chunked>, chunk = 16 : i64, scale = 1.0 : f64} -> tensor<2x3x4x5xf32>, tensor<2x2x?x5xf32>
+  return
+}
+
+// -----
+
 func.func @causal_conv_c1(%x: tensor<1x6x5xf32>, %w: tensor<6x4xf32>, %o: tensor<1x5x6xf32>, %s: tensor<1x6x3xf32>) {
   // expected-error @+1 {{'hybrid.causal_conv' op C1: init must have shape [1,6,5], but is 'tensor<1x5x6xf32>'}}
   %r:2 = hybrid.causal_conv ins(%x, %w : tensor<1x6x5xf32>, tensor<6x4xf32>) outs(%o, %s : tensor<1x5x6xf32>, tensor<1x6x3xf32>) -> tensor<1x5x6xf32>, tensor<1x6x3xf32>

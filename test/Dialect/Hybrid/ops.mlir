@@ -65,6 +65,22 @@ func.func @scan_rules(%q: tensor<1x3x2x4xf32>, %k: tensor<1x3x2x4xf32>, %v: tens
   return
 }
 
+// CHECK-LABEL: func.func @scan_forms
+func.func @scan_forms(%q: tensor<1x?x2x4xf32>, %v: tensor<1x?x2x5xf32>, %o: tensor<1x?x2x5xf32>, %s: tensor<1x2x4x5xf32>) {
+  // CHECK: {form = #hybrid.scan_form<sequential>, scale = 1.000000e+00 : f64}
+  %0:2 = hybrid.scan linear ins(%q, %q, %v : tensor<1x?x2x4xf32>, tensor<1x?x2x4xf32>, tensor<1x?x2x5xf32>)
+         outs(%o, %s : tensor<1x?x2x5xf32>, tensor<1x2x4x5xf32>) {form = #hybrid.scan_form<sequential>, scale = 1.0 : f64} -> tensor<1x?x2x5xf32>, tensor<1x2x4x5xf32>
+  // CHECK: {chunk = 48 : i64, form = #hybrid.scan_form<chunked>, scale = 1.000000e+00 : f64, sequential_below = 20 : i64}
+  %1:2 = hybrid.scan linear ins(%q, %q, %v : tensor<1x?x2x4xf32>, tensor<1x?x2x4xf32>, tensor<1x?x2x5xf32>)
+         outs(%o, %s : tensor<1x?x2x5xf32>, tensor<1x2x4x5xf32>)
+         {form = #hybrid.scan_form<chunked>, chunk = 48 : i64, sequential_below = 20 : i64, scale = 1.0 : f64} -> tensor<1x?x2x5xf32>, tensor<1x2x4x5xf32>
+  // CHECK: {chunk = 16 : i64, form = #hybrid.scan_form<associative>, scale = 1.000000e+00 : f64}
+  %2:2 = hybrid.scan linear ins(%q, %q, %v : tensor<1x?x2x4xf32>, tensor<1x?x2x4xf32>, tensor<1x?x2x5xf32>)
+         outs(%o, %s : tensor<1x?x2x5xf32>, tensor<1x2x4x5xf32>)
+         {form = #hybrid.scan_form<associative>, chunk = 16 : i64, scale = 1.0 : f64} -> tensor<1x?x2x5xf32>, tensor<1x2x4x5xf32>
+  return
+}
+
 // CHECK-LABEL: func.func @causal_conv
 func.func @causal_conv(%x: tensor<1x192x?xf32>, %w: tensor<192x4xf32>, %b: tensor<192xf32>, %o: tensor<1x192x?xf32>,
                        %s0: tensor<1x192x3xf32>) -> (tensor<1x192x?xf32>, tensor<1x192x3xf32>) {

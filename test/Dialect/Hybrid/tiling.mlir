@@ -128,7 +128,8 @@ module attributes {transform.with_named_sequence} {
 
 // -----
 
-// More query than value heads: a tile of one value head has two output heads.
+// More query than value heads: a tile of one value head has two output heads. The
+// form stays.
 
 // CHECK-DAG: #[[TWICE:.*]] = affine_map<()[s0] -> (s0 * 2)>
 // CHECK-LABEL: func.func @scan_queries(
@@ -136,12 +137,12 @@ module attributes {transform.with_named_sequence} {
 // CHECK: %[[QH:[a-z0-9_]+]] = affine.apply #[[TWICE]]()[%[[H]]]
 // CHECK: tensor.extract_slice %{{.*}}[0, 0, %[[QH]], 0] [3, 7, 2, 16]
 // CHECK: hybrid.scan linear ins(%{{.*}}, %{{.*}}, %{{.*}} : tensor<3x7x2x16xf32>, tensor<3x7x1x16xf32>, tensor<3x7x1x8xf32>)
-// CHECK-SAME: outs({{.*}} : tensor<3x7x2x8xf32>, tensor<3x1x16x8xf32>)
+// CHECK-SAME: outs({{.*}} : tensor<3x7x2x8xf32>, tensor<3x1x16x8xf32>) {chunk = 4 : i64, form = #hybrid.scan_form<chunked>, scale
 // CHECK: tensor.parallel_insert_slice %{{.*}}[0, 0, %[[QH]], 0] [3, 7, 2, 8]
 func.func @scan_queries(%q: tensor<3x7x4x16xf32>, %k: tensor<3x7x1x16xf32>, %v: tensor<3x7x2x8xf32>, %o: tensor<3x7x4x8xf32>, %s: tensor<3x2x16x8xf32>)
     -> (tensor<3x7x4x8xf32>, tensor<3x2x16x8xf32>) {
   %r:2 = hybrid.scan linear ins(%q, %k, %v : tensor<3x7x4x16xf32>, tensor<3x7x1x16xf32>, tensor<3x7x2x8xf32>)
-    outs(%o, %s : tensor<3x7x4x8xf32>, tensor<3x2x16x8xf32>) {scale = 1.0 : f64} -> tensor<3x7x4x8xf32>, tensor<3x2x16x8xf32>
+    outs(%o, %s : tensor<3x7x4x8xf32>, tensor<3x2x16x8xf32>) {form = #hybrid.scan_form<chunked>, chunk = 4 : i64, scale = 1.0 : f64} -> tensor<3x7x4x8xf32>, tensor<3x2x16x8xf32>
   return %r#0, %r#1 : tensor<3x7x4x8xf32>, tensor<3x2x16x8xf32>
 }
 module attributes {transform.with_named_sequence} {

@@ -168,7 +168,7 @@ bool Compiled::lower(const ModuleText &text, const Sizes &capacities,
   if (!runPasses([&](OpPassManager &passes) {
         KernelPipelineOptions options;
         options.vectorBits = vectorBits;
-        buildSchedulePipeline(passes);
+        buildSchedulePipeline(passes, SchedulePipelineOptions());
         buildKernelPipeline(passes, options);
       }))
     return false;

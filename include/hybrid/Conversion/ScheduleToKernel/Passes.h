@@ -28,6 +28,10 @@ inline constexpr llvm::StringLiteral kArenaBytesAttr = "hybrid.arena_bytes";
 inline constexpr llvm::StringLiteral kInputsAttr = "hybrid.inputs";
 inline constexpr llvm::StringLiteral kOutputsAttr = "hybrid.outputs";
 
+/// On a contraction (a unit attribute): its operands lie in a near cache, so
+/// that reading one again costs little.
+inline constexpr llvm::StringLiteral kInCacheAttr = "hybrid.in_cache";
+
 /// The sizes that the `hybrid.dims` attribute `dims` states: integers, and
 /// expressions over symbols, whose values `symbol` gives (null: no such one).
 /// Emits an error at `loc` if a dimension is neither.

@@ -120,9 +120,17 @@ def BufferizeKernelsPass : Pass<"hybrid-bufferize-kernels", "::mlir::func::FuncO
 def LowerComputationsPass : Pass<"hybrid-lower-computations", "::mlir::func::FuncOp"> {
   let summary = "Turns hybrid computations on memrefs into loops";
   let description = [{
-    Attention becomes a streaming softmax over tiles of keys, a scan a loop over time with
-    its state in a stack buffer, the others plain loops. Arithmetic is float32
-    (float64 for float64 operands).
+    Attention becomes a streaming softmax over tiles of keys, a scan what its
+    form says, the others plain loops. Arithmetic is float32 (float64 for
+    float64 operands). The forms of a scan, with the state of one head in place
+    or in a stack buffer:
+      * sequential: a loop over time, columns of the state in vectors;
+      * chunked: contractions on buffers of one chunk, `linalg.generic` that
+        `hybrid-vectorize-contractions` takes on; a decay per key channel is
+        applied relative to the start of a sub-block of 16 steps, so that every factor is
+        a product of decays and nothing overflows;
+      * associative: a prefix sum (Brent and Kung's) over the steps of one chunk
+        for each key channel.
 
     Before:
     ```mlir
@@ -130,12 +138,16 @@ def LowerComputationsPass : Pass<"hybrid-lower-computations", "::mlir::func::Fun
     ```
     After: `scf.for` loops with `memref.load` and `memref.store`.
   }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "unsigned", "256", "width of a vector register">
+  ];
   let statistics = [
     Statistic<"numLowered", "num-lowered", "computations turned into loops">
   ];
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::math::MathDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::affine::AffineDialect"];
+                           "::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::vector::VectorDialect"];
 }
 
 def VectorizeContractionsPass : Pass<"hybrid-vectorize-contractions", "::mlir::func::FuncOp"> {
@@ -145,7 +157,8 @@ def VectorizeContractionsPass : Pass<"hybrid-vectorize-contractions", "::mlir::f
     columns keeps a block of rows × columns of the output in vector registers
     over the whole reduction; with 2 to 16 rows (chosen at run time where their number is
     dynamic) it reads the right operand once, four of its rows at a time, for all rows
-    of the output. One that is contiguous along the reduction on both sides
+    of the output, unless the attribute `hybrid.in_cache` says that reading it again
+    costs little. One that is contiguous along the reduction on both sides
     computes vector dot products. Others are left to scalar loops, with a remark.
 
     Before:

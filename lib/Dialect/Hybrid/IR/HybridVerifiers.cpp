@@ -294,7 +294,32 @@ LogicalResult ScanOp::verify() {
     floats.emplace_back("decay", getDecay());
   if (getBeta())
     floats.emplace_back("beta", getBeta());
-  return verifyFloat(*this, 9, floats);
+  if (failed(verifyFloat(*this, 9, floats)))
+    return failure();
+
+  ScanForm form = getForm().value_or(ScanForm::Sequential);
+  if (form == ScanForm::Sequential) {
+    if (getChunk() || getSequentialBelow())
+      return violates(*this, 10) << "chunk and sequential_below are for the "
+                                    "forms chunked and associative";
+    return success();
+  }
+  if (!getChunk() || *getChunk() < 1 || *getChunk() > 128)
+    return violates(*this, 10) << "form " << stringifyEnum(form)
+                               << " needs chunk, between 1 and 128";
+  if (getSequentialBelow().value_or(0) < 0)
+    return violates(*this, 10) << "sequential_below is negative: "
+                               << *getSequentialBelow();
+  if (form == ScanForm::Associative && isDelta)
+    return violates(*this, 11)
+           << "rule " << stringifyEnum(rule)
+           << " has no associative form: products of its steps fill up";
+  for (int64_t dim : {keyDim, valueDim})
+    if (ShapedType::isDynamic(dim) || dim > 256)
+      return violates(*this, 12)
+             << "form " << stringifyEnum(form)
+             << " needs static head dimensions of at most 256";
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
