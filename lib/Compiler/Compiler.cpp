@@ -257,6 +257,7 @@ bool Compilation::run() {
             pipeline.maxSeq = options.maxSeq;
             pipeline.maxContext = options.maxContext;
             pipeline.dims = options.dims;
+            pipeline.raise = options.raise;
             buildImportPipeline(pm, pipeline);
           },
           done) ||

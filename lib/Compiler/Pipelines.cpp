@@ -2,6 +2,7 @@
 
 #include "hybrid/Compiler/Pipelines.h"
 
+#include "hybrid/Compiler/Compiler.h"
 #include "hybrid/Conversion/ONNXToHybrid/Passes.h"
 #include "hybrid/Dialect/Hybrid/Transforms/BufferizableOpInterfaceImpl.h"
 #include "hybrid/Dialect/Hybrid/Transforms/Passes.h"
@@ -25,8 +26,34 @@ using namespace mlir;
 
 namespace hybrid {
 
+namespace {
+/// A family of decomposed operators, and the pass at level 1 that raises it.
+struct Family {
+  StringRef name;
+  std::unique_ptr<Pass> (*create)();
+};
+} // namespace
+
+static constexpr Family kFamilies[] = {
+    {"norms", onnx::createONNXRaiseNorms},
+    {"rotary", onnx::createONNXRaiseRotary},
+    {"convs", onnx::createONNXRaiseConvs},
+    {"ssd", onnx::createONNXRaiseSSD},
+    {"attention", onnx::createONNXRaiseAttention},
+};
+
+ArrayRef<StringRef> getRaisedFamilies() {
+  static const SmallVector<StringRef> names = llvm::map_to_vector(
+      kFamilies, [](const Family &family) { return family.name; });
+  return names;
+}
+
 void buildImportPipeline(OpPassManager &pm,
                          const ImportPipelineOptions &options) {
+  auto isRaised = [&](StringRef family) {
+    return options.raise.empty() || llvm::is_contained(options.raise, "all") ||
+           llvm::is_contained(options.raise, family);
+  };
   // Without states the pass still tells what the dimensions are.
   onnx::ONNXBindStatesOptions bind;
   bind.pairs = llvm::to_vector(options.statePairs);
@@ -34,6 +61,9 @@ void buildImportPipeline(OpPassManager &pm,
   pm.addPass(onnx::createONNXBindStates(bind));
   pm.addPass(onnx::createONNXSpecializeEntries());
   pm.addNestedPass<func::FuncOp>(onnx::createONNXInferShapes());
+  for (const Family &family : kFamilies)
+    if (isRaised(family.name))
+      pm.addNestedPass<func::FuncOp>(family.create());
   ConvertONNXToHybridPassOptions convert;
   convert.maxBatch = options.maxBatch;
   convert.maxSeq = options.maxSeq;

@@ -2,7 +2,9 @@
 
 #include "Verify.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
@@ -65,6 +67,12 @@ struct Options {
   cl::list<std::string> dims{
       "dim", cl::desc("Capacity of another dimension (may be repeated)"),
       cl::value_desc("name:capacity"), cl::cat(category)};
+  std::string raiseText =
+      "What to raise of the operators that exporters decompose: all (default), "
+      "none, or some of " +
+      llvm::join(hybrid::getRaisedFamilies(), ", ");
+  cl::list<std::string> raise{"raise", cl::desc(raiseText), cl::CommaSeparated,
+                              cl::value_desc("families"), cl::cat(category)};
   cl::opt<unsigned> optLevel{
       "O", cl::Prefix, cl::desc("Optimisation of the code: 0 to 3 (default 2)"),
       cl::init(2), cl::cat(category)};
@@ -89,6 +97,11 @@ struct Options {
 
 /// What is wrong with the combination of options, or "".
 std::string problemOf(const Options &options, const std::string &output) {
+  for (const std::string &name : options.raise)
+    if (!llvm::is_contained(hybrid::getRaisedFamilies(), name) &&
+        (options.raise.size() > 1 || (name != "all" && name != "none")))
+      return "--raise=" + name + ": all, none, or some of " +
+             llvm::join(hybrid::getRaisedFamilies(), ", ") + " work";
   if (options.layers && options.verify == Peer::None)
     return "--layers needs --verify=onnxruntime";
   if (options.verify == Peer::None)
@@ -124,6 +137,8 @@ int main(int argc, char **argv) {
   compile.maxSeq = options.maxSeq;
   compile.maxContext = options.maxContext;
   compile.dims = options.dims;
+  if (!options.raise.empty())
+    compile.raise = options.raise;
   compile.optLevel = options.optLevel;
   compile.progress = options.verbose;
 

@@ -3,6 +3,7 @@
 #ifndef HYBRID_COMPILER_COMPILER_H
 #define HYBRID_COMPILER_COMPILER_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/raw_ostream.h"
@@ -16,6 +17,9 @@ namespace hybrid {
 /// Where a compilation stops, in order.
 enum class Stage { ONNX, Hybrid, Schedule, Kernel, LLVM, Object, Bundle };
 
+/// The families of decomposed operators that CompileOptions::raise may name.
+llvm::ArrayRef<llvm::StringRef> getRaisedFamilies();
+
 struct CompileOptions {
   Stage stage = Stage::Bundle;
   /// "cpu", optionally ":" and what CPUTarget::parse takes.
@@ -26,6 +30,8 @@ struct CompileOptions {
   int64_t maxBatch = 8, maxSeq = 2048, maxContext = 4096;
   /// name:capacity.
   std::vector<std::string> dims;
+  /// all, none, or families of decomposed operators; see getRaisedFamilies.
+  std::vector<std::string> raise = {"all"};
   unsigned optLevel = 2;
   /// Print each phase's time to stderr as it ends.
   bool progress = false;
