@@ -162,6 +162,9 @@ class Artifact:
             folder = self.folder / "cases" / name
             isolated = case["kind"] == "prefill" or self.mode == "no states"
             steps = [folder] if case["kind"] == "prefill" else sorted(folder.iterdir())
+            if isolated:
+                # Later steps come without states.
+                steps = steps[:1]
             given = []
             for index, step in enumerate(steps):
                 path = self.work / f"random-{name}-{index}.npz"
