@@ -155,7 +155,7 @@ def ONNXRaiseNorms : Pass<"onnx-raise-norms", "::mlir::func::FuncOp"> {
     ```
     After:
     ```mlir
-    %y = onnx.RMSNormalization(%x, %w) {axis = -1 : i64, epsilon = 9.99999974E-6 : f32} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
+    %y = onnx.RMSNormalization(%x, %w) {epsilon = 9.99999997E-7 : f32} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
     ```
   }];
   let statistics = [
@@ -186,7 +186,7 @@ def ONNXRaiseAttention : Pass<"onnx-raise-attention", "::mlir::func::FuncOp"> {
     ```
     After:
     ```mlir
-    %y:4 = onnx.Attention(%q, %k, %v, %mask, %none, %none, %none) {scale = 2.500000e-01 : f32, softcap = 0.000000e+00 : f32} : (…) -> (tensor<?x4x?x16xf32>, none, none, none)
+    %y:4 = onnx.Attention(%q, %k, %v, %mask, %none, %none, %none) {scale = 2.500000e-01 : f32} : (…) -> (tensor<?x4x?x16xf32>, none, none, none)
     ```
   }];
   let statistics = [

@@ -82,6 +82,8 @@ public:
   }
   /// For all values of the dimensions; false means "not proven".
   bool isNonNegative(AffineExpr expr);
+  /// True or false for all values of the dimensions.
+  std::optional<bool> decide(const Disjunction &truth);
 
   std::optional<Formula> evaluate(Value tensor, ArrayRef<AffineExpr> index);
   AffineExpr getNumber(OpFoldResult index);
@@ -101,7 +103,6 @@ private:
                                         ArrayRef<Formula> operands);
   std::optional<Formula> evaluateSelect(const Formula &condition,
                                         const Formula &a, const Formula &b);
-  std::optional<bool> decide(const Disjunction &truth);
   std::optional<Disjunction> negate(const Disjunction &truth);
   std::optional<Formula> makeConstant(const APInt &value);
   std::optional<Formula> makeFloat(APFloat value);
@@ -200,7 +201,6 @@ bool Evaluator::isNonNegative(AffineExpr expr) {
   return constant && constant.getValue() >= 0;
 }
 
-/// True or false whatever the dimensions are.
 std::optional<bool> Evaluator::decide(const Disjunction &truth) {
   bool isNever = true;
   for (const Conjunction &conditions : truth) {
@@ -492,7 +492,9 @@ std::optional<Formula> Evaluator::evaluateSelect(const Formula &condition,
   if (isA && isB) {
     double x = *isA ? a.whenTrue : a.whenFalse;
     double y = *isB ? b.whenTrue : b.whenFalse;
-    return makeChoice(condition.truth, x, y);
+    // So that 0 is what is chosen when true, where it is one of both.
+    return y == 0 && x != 0 ? makeChoice(*negated, y, x)
+                            : makeChoice(condition.truth, x, y);
   }
   return std::nullopt;
 }
@@ -635,9 +637,12 @@ bool MaskRaiser::raise() {
   bool isFloat = isa<FloatType>(type.getElementType());
   if (!formula || formula->number || formula->isChoice != isFloat)
     return false;
-  if (isFloat && (formula->whenTrue != 0 ||
-                  !isBlocking(formula->whenFalse, type.getElementType()) ||
-                  !isOwnKeyVisible(formula->truth)))
+  // Where all is visible nothing stands for what is not.
+  bool isAlways = evaluator.decide(formula->truth) == std::optional(true);
+  if (isFloat &&
+      (formula->whenTrue != 0 ||
+       (!isAlways && (!isBlocking(formula->whenFalse, type.getElementType()) ||
+                      !isOwnKeyVisible(formula->truth)))))
     return false;
 
   bool isCausal = true, someCausal = false, seesAll = false;

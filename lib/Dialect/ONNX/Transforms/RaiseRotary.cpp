@@ -122,8 +122,7 @@ Value Tables::getPerPosition(Value table, AffineExpr length) {
   Value &known = perPosition[table];
   if (known)
     return known;
-  RaisedBuilder raised(table.getDefiningOp());
-  raised.builder.setInsertionPointAfterValue(table);
+  RaisedBuilder raised(table);
   SmallVector<AffineExpr> wanted = {rank == 4 ? shape[0] : view.getConstant(1),
                                     shape[rank - 2], shape[rank - 1]};
   Type type = getTensorType(wanted, getElementTypeOrSelf(table.getType()));

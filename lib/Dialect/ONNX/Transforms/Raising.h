@@ -103,6 +103,11 @@ public:
   /// Before `op`, with its location.
   explicit RaisedBuilder(mlir::Operation *op)
       : builder(op), loc(op->getLoc()) {}
+  /// Behind `value`, with its location.
+  explicit RaisedBuilder(mlir::Value value)
+      : builder(value.getContext()), loc(value.getLoc()) {
+    builder.setInsertionPointAfterValue(value);
+  }
 
   template <typename OpTy>
   OpTy create(mlir::TypeRange types, mlir::ValueRange operands,
