@@ -27,10 +27,12 @@ using namespace mlir;
 namespace hybrid {
 
 namespace {
-/// A family of decomposed operators, and the pass at level 1 that raises it.
+/// A family of decomposed operators, and the pass that raises it, at level 1 or
+/// behind the conversion to level 2.
 struct Family {
   StringRef name;
   std::unique_ptr<Pass> (*create)();
+  unsigned level = 1;
 };
 } // namespace
 
@@ -40,6 +42,8 @@ static constexpr Family kFamilies[] = {
     {"convs", onnx::createONNXRaiseConvs},
     {"ssd", onnx::createONNXRaiseSSD},
     {"attention", onnx::createONNXRaiseAttention},
+    {"gated-norms", createRaiseGatedNormsPass, 2},
+    {"masks", createRaiseMasksPass, 2},
 };
 
 ArrayRef<StringRef> getRaisedFamilies() {
@@ -50,9 +54,12 @@ ArrayRef<StringRef> getRaisedFamilies() {
 
 void buildImportPipeline(OpPassManager &pm,
                          const ImportPipelineOptions &options) {
-  auto isRaised = [&](StringRef family) {
-    return options.raise.empty() || llvm::is_contained(options.raise, "all") ||
-           llvm::is_contained(options.raise, family);
+  auto addFamilies = [&](unsigned level) {
+    for (const Family &family : kFamilies)
+      if (family.level == level &&
+          (options.raise.empty() || llvm::is_contained(options.raise, "all") ||
+           llvm::is_contained(options.raise, family.name)))
+        pm.addNestedPass<func::FuncOp>(family.create());
   };
   // Without states the pass still tells what the dimensions are.
   onnx::ONNXBindStatesOptions bind;
@@ -61,9 +68,7 @@ void buildImportPipeline(OpPassManager &pm,
   pm.addPass(onnx::createONNXBindStates(bind));
   pm.addPass(onnx::createONNXSpecializeEntries());
   pm.addNestedPass<func::FuncOp>(onnx::createONNXInferShapes());
-  for (const Family &family : kFamilies)
-    if (isRaised(family.name))
-      pm.addNestedPass<func::FuncOp>(family.create());
+  addFamilies(1);
   ConvertONNXToHybridPassOptions convert;
   convert.maxBatch = options.maxBatch;
   convert.maxSeq = options.maxSeq;
@@ -71,7 +76,7 @@ void buildImportPipeline(OpPassManager &pm,
   convert.dims = llvm::to_vector(options.dims);
   pm.addPass(createConvertONNXToHybridPass(convert));
   pm.addPass(createCSEPass());
-  pm.addNestedPass<func::FuncOp>(createRaiseMasksPass());
+  addFamilies(2);
   pm.addPass(createPerSequencePositionsPass());
   pm.addPass(createCSEPass());
   pm.addPass(createWindowRingsPass());
