@@ -283,4 +283,34 @@ def ONNXRaiseSSD : Pass<"onnx-raise-ssd", "::mlir::func::FuncOp"> {
   ];
 }
 
+def ONNXRaiseSelectiveScan : Pass<"onnx-raise-selective-scan", "::mlir::func::FuncOp"> {
+  let summary = "Raise the steps of Mamba-1's recurrence to LinearAttention";
+  let description = [{
+    A chain of sums s = exp(E)[i] · s + X[i], one for each position of E and X
+    in order, whose states each give an output with C[i]: what a loop over time
+    becomes that an exporter unrolls, and the one step of a decoder. It becomes
+    com.microsoft's LinearAttention with the rule `gated`: a head for each
+    channel, a decay for each channel and state, values of one element, and key
+    and query that all heads share.
+
+    Before:
+    ```mlir
+    %a = onnx.Gather(%decay, %i) {axis = 1 : i64} : (tensor<?x19x128x16xf32>, tensor<i64>) -> tensor<?x128x16xf32>
+    %x = onnx.Gather(%input, %i) {axis = 1 : i64} : (tensor<?x19x128x16xf32>, tensor<i64>) -> tensor<?x128x16xf32>
+    %p = onnx.Mul(%a, %s) : (tensor<?x128x16xf32>, tensor<?x128x16xf32>) -> tensor<?x128x16xf32>
+    %s1 = onnx.Add(%p, %x) : (tensor<?x128x16xf32>, tensor<?x128x16xf32>) -> tensor<?x128x16xf32>
+    %c = onnx.Gather(%C, %i) {axis = 1 : i64} : (tensor<?x19x16xf32>, tensor<i64>) -> tensor<?x16xf32>
+    %y = onnx.Einsum(%s1, %c) {equation = "bdn,bn->bd"} : (tensor<?x128x16xf32>, tensor<?x16xf32>) -> tensor<?x128xf32>
+    ```
+    After, once for all positions:
+    ```mlir
+    %y:2 = onnx.ms.LinearAttention(%C, %B, %x, %s, %logarithms, %none) {kv_num_heads = 128 : i64, q_num_heads = 1 : i64, scale = 1.000000e+00 : f32, update_rule = "gated"} : (…) -> (tensor<?x19x128xf32>, tensor<?x128x16x1xf32>)
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "recurrences raised">,
+    Statistic<"numRefused", "num-refused", "first steps of what is no recurrence">
+  ];
+}
+
 #endif // HYBRID_DIALECT_ONNX_PASSES_TD

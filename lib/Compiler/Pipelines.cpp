@@ -41,6 +41,7 @@ static constexpr Family kFamilies[] = {
     {"rotary", onnx::createONNXRaiseRotary},
     {"convs", onnx::createONNXRaiseConvs},
     {"ssd", onnx::createONNXRaiseSSD},
+    {"selective-scan", onnx::createONNXRaiseSelectiveScan},
     {"attention", onnx::createONNXRaiseAttention},
     {"gated-norms", createRaiseGatedNormsPass, 2},
     {"masks", createRaiseMasksPass, 2},

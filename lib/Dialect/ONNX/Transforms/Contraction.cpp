@@ -156,10 +156,22 @@ bool Contraction::flattenView(Operation *op, ArrayRef<int> labels) {
     flatten(data, labels);
     return true;
   }
+  if (auto gather = dyn_cast<GatherOp>(op)) {
+    // The only element of a dimension.
+    int64_t dim =
+        view.normalizeAxis(data, static_cast<int64_t>(gather.getAxis()));
+    if (view.getRank(gather.getIndices()) != 0 || dim < 0 ||
+        !view.isFixed(view.getDim(data, dim), 1))
+      return false;
+    SmallVector<int, 5> own(labels);
+    own.insert(own.begin() + dim, -1);
+    flatten(data, own);
+    return true;
+  }
   if (auto transpose = dyn_cast<TransposeOp>(op)) {
     if (!transpose.getPerm())
       return false;
-    SmallVector<int, 5> own(rank, -1);
+    SmallVector<int, 5> own(static_cast<size_t>(rank), -1);
     for (auto [label, dim] : llvm::zip(labels, *transpose.getPerm()))
       own[dim] = label;
     flatten(data, own);
