@@ -71,6 +71,19 @@ def floats(data):
     return struct.unpack_from(code, data, begin)
 
 
+def element_type(data):
+    """As numpy spells it: "<f4", "<i8", …"""
+    return _header(data)[0]["descr"]
+
+
+def with_values(data, values):
+    """An array like `data`, of integers or floats, with these values."""
+    header, begin = _header(data)
+    codes = {"<i8": "q", "<i4": "i", "<f2": "e", "<f4": "f", "<f8": "d"}
+    count = math.prod(header["shape"])
+    return data[:begin] + struct.pack(f"<{count}{codes[header['descr']]}", *values)
+
+
 def from_integers(shape, values):
     """The .npy file of an int64 array, row-major."""
     data = array.array("q", values)

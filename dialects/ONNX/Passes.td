@@ -131,4 +131,186 @@ def ONNXSpecializeEntries : Pass<"onnx-specialize-entries", "::mlir::ModuleOp"> 
   }];
 }
 
+//===----------------------------------------------------------------------===//
+// What exporters decompose: one pass per family. docs/raising.md
+//===----------------------------------------------------------------------===//
+
+def ONNXRaiseNorms : Pass<"onnx-raise-norms", "::mlir::func::FuncOp"> {
+  let summary = "Raise decomposed norms to RMSNormalization and LayerNormalization";
+  let description = [{
+    The mean of squares over the last dimension, epsilon added, the root, and x
+    divided by it: all constants and axes are checked, and nothing between may
+    be used elsewhere. Casts from and to 16 bits around it, a scale per channel and,
+    for LayerNormalization (x is y - mean(y)), a bias belong to it.
+
+    Before:
+    ```mlir
+    %square = onnx.Pow(%x, %two) : (tensor<?x64xf32>, tensor<f32>) -> tensor<?x64xf32>
+    %mean = onnx.ReduceMean(%square, %last) : (tensor<?x64xf32>, tensor<1xi64>) -> tensor<?x1xf32>
+    %sum = onnx.Add(%mean, %epsilon) : (tensor<?x1xf32>, tensor<f32>) -> tensor<?x1xf32>
+    %root = onnx.Sqrt(%sum) : (tensor<?x1xf32>) -> tensor<?x1xf32>
+    %inverse = onnx.Reciprocal(%root) : (tensor<?x1xf32>) -> tensor<?x1xf32>
+    %n = onnx.Mul(%x, %inverse) : (tensor<?x64xf32>, tensor<?x1xf32>) -> tensor<?x64xf32>
+    %y = onnx.Mul(%w, %n) : (tensor<64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+    ```
+    After:
+    ```mlir
+    %y = onnx.RMSNormalization(%x, %w) {epsilon = 9.99999997E-7 : f32} : (tensor<?x64xf32>, tensor<64xf32>) -> tensor<?x64xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "norms raised">,
+    Statistic<"numRefused", "num-refused", "means of squares that are no norm">
+  ];
+}
+
+def ONNXRaiseAttention : Pass<"onnx-raise-attention", "::mlir::func::FuncOp"> {
+  let summary = "Raise decomposed attention to Attention";
+  let description = [{
+    The softmax over the last dimension of a product of matrices, which is
+    multiplied with the values. The constant scale may be on the scores, the
+    queries or the keys, a soft cap on the scores; masks are added or chosen by
+    Where. Key/value heads that Unsqueeze, Expand and Reshape repeat are read
+    as they were, and keys and values that Concat appends to past ones make
+    these operands, so that caches grow in place. A mask stays an operand until
+    `hybrid-raise-masks`.
+
+    Before:
+    ```mlir
+    %t = onnx.Transpose(%k) {perm = array<i64: 0, 1, 3, 2>} : (tensor<?x4x?x16xf32>) -> tensor<?x4x16x?xf32>
+    %p = onnx.MatMul(%q, %t) : (tensor<?x4x?x16xf32>, tensor<?x4x16x?xf32>) -> tensor<?x4x?x?xf32>
+    %c = onnx.Mul(%p, %scale) : (tensor<?x4x?x?xf32>, tensor<f32>) -> tensor<?x4x?x?xf32>
+    %s = onnx.Add(%c, %mask) : (tensor<?x4x?x?xf32>, tensor<?x1x?x?xf32>) -> tensor<?x4x?x?xf32>
+    %w = onnx.Softmax(%s) {axis = -1 : i64} : (tensor<?x4x?x?xf32>) -> tensor<?x4x?x?xf32>
+    %y = onnx.MatMul(%w, %v) : (tensor<?x4x?x?xf32>, tensor<?x4x?x16xf32>) -> tensor<?x4x?x16xf32>
+    ```
+    After:
+    ```mlir
+    %y:4 = onnx.Attention(%q, %k, %v, %mask, %none, %none, %none) {scale = 2.500000e-01 : f32} : (…) -> (tensor<?x4x?x16xf32>, none, none, none)
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "attentions raised">,
+    Statistic<"numCaches", "num-caches", "attentions that took past keys and values as operands">,
+    Statistic<"numRefused", "num-refused", "candidates that are no attention">
+  ];
+}
+
+def ONNXRaiseConvs : Pass<"onnx-raise-convs", "::mlir::func::FuncOp"> {
+  let summary = "Raise causal depthwise convolutions to CausalConvWithState";
+  let description = [{
+    A depthwise Conv over time, padded by K - 1 on the left or behind a Concat
+    with past columns, of whose result as many columns are kept as there are
+    inputs, each seeing the inputs up to its own. A bias that is added, the SiLU
+    behind it and the Slice that keeps the last columns as the next call's past
+    belong to it, so that the state is updated in place. A past wider than
+    K - 1 makes the convolution longer by taps that are 0.
+
+    Before:
+    ```mlir
+    %c = onnx.Conv(%x, %w, %b) {group = 64 : i64, kernel_shape = array<i64: 4>, pads = array<i64: 3, 3>} : (tensor<?x64x?xf32>, tensor<64x1x4xf32>, tensor<64xf32>) -> tensor<?x64x?xf32>
+    %s = onnx.Slice(%c, %zero, %length, %two, %one) : (…) -> tensor<?x64x?xf32>
+    %g = onnx.Sigmoid(%s) : (tensor<?x64x?xf32>) -> tensor<?x64x?xf32>
+    %y = onnx.Mul(%s, %g) : (tensor<?x64x?xf32>, tensor<?x64x?xf32>) -> tensor<?x64x?xf32>
+    ```
+    After:
+    ```mlir
+    %y:2 = onnx.CausalConvWithState(%x, %w, %b, %none) {activation = "silu"} : (tensor<?x64x?xf32>, tensor<64x1x4xf32>, tensor<64xf32>, none) -> (tensor<?x64x?xf32>, tensor<?x64x3xf32>)
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "convolutions raised">,
+    Statistic<"numRefused", "num-refused", "depthwise convolutions that are not causal">
+  ];
+}
+
+def ONNXRaiseRotary : Pass<"onnx-raise-rotary", "::mlir::func::FuncOp"> {
+  let summary = "Raise decomposed rotary embeddings to RotaryEmbedding";
+  let description = [{
+    x · cos + Concat(-x2, x1) · sin, where both halves of cos and sin are
+    the same, and Concat(x1 · cos - x2 · sin, x2 · cos + x1 · sin), for x
+    [batch, heads, positions, channels] with the halves x1 and x2. Channels that a
+    Concat appends unchanged belong to it.
+
+    Before:
+    ```mlir
+    %x1 = onnx.Slice(%x, …) : (tensor<?x4x?x16xf32>, …) -> tensor<?x4x?x8xf32>
+    %x2 = onnx.Slice(%x, …) : (tensor<?x4x?x16xf32>, …) -> tensor<?x4x?x8xf32>
+    %n = onnx.Neg(%x2) : (tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
+    %r = onnx.Concat(%n, %x1) {axis = -1 : i64} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x16xf32>
+    %c = onnx.Mul(%x, %cos) : (tensor<?x4x?x16xf32>, tensor<1x1x?x16xf32>) -> tensor<?x4x?x16xf32>
+    %s = onnx.Mul(%r, %sin) : (tensor<?x4x?x16xf32>, tensor<1x1x?x16xf32>) -> tensor<?x4x?x16xf32>
+    %y = onnx.Add(%c, %s) : (tensor<?x4x?x16xf32>, tensor<?x4x?x16xf32>) -> tensor<?x4x?x16xf32>
+    ```
+    After:
+    ```mlir
+    %y = onnx.RotaryEmbedding(%x, %cos, %sin, %none) {rotary_embedding_dim = 16 : i64} : (tensor<?x4x?x16xf32>, tensor<1x?x8xf32>, tensor<1x?x8xf32>, none) -> tensor<?x4x?x16xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "rotary embeddings raised">,
+    Statistic<"numRefused", "num-refused", "candidates that are no rotary embedding">
+  ];
+}
+
+def ONNXRaiseSSD : Pass<"onnx-raise-ssd", "::mlir::func::FuncOp"> {
+  let summary = "Raise chunked segment sums to LinearAttention";
+  let description = [{
+    Mamba-2's recurrence in its chunked form (Dao and Gu, arXiv 2405.21060, listing 1):
+    time padded and cut into chunks, two segment sums, four contractions. The
+    contractions may be Einsum, MatMul or Mul with ReduceSum, of two or more
+    operands. It becomes com.microsoft's LinearAttention with the rule `gated`,
+    which has no chunks: groups of B and C are read as they were, padding goes
+    away, and any length works, also where an exporter has baked in the number
+    of chunks.
+
+    Before:
+    ```mlir
+    %L = onnx.Exp(%segsum) : (tensor<?x4x?x16x16xf32>) -> tensor<?x4x?x16x16xf32>
+    %d = onnx.Einsum(%C, %B, %L, %X) {equation = "bclhn,bcshn,bhcls,bcshp->bclhp"} : (…) -> tensor<?x?x16x4x32xf32>
+    …
+    %o = onnx.Einsum(%C, %states, %decay) {equation = "bclhn,bchpn,bhcl->bclhp"} : (…) -> tensor<?x?x16x4x32xf32>
+    %y = onnx.Add(%d, %o) : (tensor<?x?x16x4x32xf32>, tensor<?x?x16x4x32xf32>) -> tensor<?x?x16x4x32xf32>
+    ```
+    After:
+    ```mlir
+    %y:2 = onnx.ms.LinearAttention(%c, %b, %x, %none, %a, %none) {kv_num_heads = 4 : i64, q_num_heads = 1 : i64, scale = 1.000000e+00 : f32, update_rule = "gated"} : (…) -> (tensor<?x?x128xf32>, tensor<?x4x16x32xf32>)
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "recurrences raised">,
+    Statistic<"numRefused", "num-refused", "segment sums that are no recurrence">
+  ];
+}
+
+def ONNXRaiseSelectiveScan : Pass<"onnx-raise-selective-scan", "::mlir::func::FuncOp"> {
+  let summary = "Raise the steps of Mamba-1's recurrence to LinearAttention";
+  let description = [{
+    A chain of sums s = exp(E)[i] · s + X[i], one for each position of E and X
+    in order, whose states each give an output with C[i]: what a loop over time
+    becomes that an exporter unrolls, and the one step of a decoder. It becomes
+    com.microsoft's LinearAttention with the rule `gated`: a head for each
+    channel, a decay for each channel and state, values of one element, and key
+    and query that all heads share.
+
+    Before:
+    ```mlir
+    %a = onnx.Gather(%decay, %i) {axis = 1 : i64} : (tensor<?x19x128x16xf32>, tensor<i64>) -> tensor<?x128x16xf32>
+    %x = onnx.Gather(%input, %i) {axis = 1 : i64} : (tensor<?x19x128x16xf32>, tensor<i64>) -> tensor<?x128x16xf32>
+    %p = onnx.Mul(%a, %s) : (tensor<?x128x16xf32>, tensor<?x128x16xf32>) -> tensor<?x128x16xf32>
+    %s1 = onnx.Add(%p, %x) : (tensor<?x128x16xf32>, tensor<?x128x16xf32>) -> tensor<?x128x16xf32>
+    %c = onnx.Gather(%C, %i) {axis = 1 : i64} : (tensor<?x19x16xf32>, tensor<i64>) -> tensor<?x16xf32>
+    %y = onnx.Einsum(%s1, %c) {equation = "bdn,bn->bd"} : (tensor<?x128x16xf32>, tensor<?x16xf32>) -> tensor<?x128xf32>
+    ```
+    After, once for all positions:
+    ```mlir
+    %y:2 = onnx.ms.LinearAttention(%C, %B, %x, %s, %logarithms, %none) {kv_num_heads = 128 : i64, q_num_heads = 1 : i64, scale = 1.000000e+00 : f32, update_rule = "gated"} : (…) -> (tensor<?x19x128xf32>, tensor<?x128x16x1xf32>)
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "recurrences raised">,
+    Statistic<"numRefused", "num-refused", "first steps of what is no recurrence">
+  ];
+}
+
 #endif // HYBRID_DIALECT_ONNX_PASSES_TD

@@ -152,7 +152,8 @@ bool Compilation::writeOutput(
 
 bool Compilation::printModule() {
   OpPrintingFlags flags;
-  flags.elideLargeElementsAttrs(64);
+  // No larger than the masks that the importer takes by value.
+  flags.elideLargeElementsAttrs(1 << 16);
   return writeOutput([&](llvm::raw_ostream &os) {
     module->print(os, flags);
     os << "\n";
@@ -257,6 +258,7 @@ bool Compilation::run() {
             pipeline.maxSeq = options.maxSeq;
             pipeline.maxContext = options.maxContext;
             pipeline.dims = options.dims;
+            pipeline.raise = options.raise;
             buildImportPipeline(pm, pipeline);
           },
           done) ||

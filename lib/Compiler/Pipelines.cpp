@@ -2,6 +2,7 @@
 
 #include "hybrid/Compiler/Pipelines.h"
 
+#include "hybrid/Compiler/Compiler.h"
 #include "hybrid/Conversion/ONNXToHybrid/Passes.h"
 #include "hybrid/Dialect/Hybrid/Transforms/BufferizableOpInterfaceImpl.h"
 #include "hybrid/Dialect/Hybrid/Transforms/Passes.h"
@@ -25,8 +26,42 @@ using namespace mlir;
 
 namespace hybrid {
 
+namespace {
+/// A family of decomposed operators, and the pass that raises it, at level 1 or
+/// behind the conversion to level 2.
+struct Family {
+  StringRef name;
+  std::unique_ptr<Pass> (*create)();
+  unsigned level = 1;
+};
+} // namespace
+
+static constexpr Family kFamilies[] = {
+    {"norms", onnx::createONNXRaiseNorms},
+    {"rotary", onnx::createONNXRaiseRotary},
+    {"convs", onnx::createONNXRaiseConvs},
+    {"ssd", onnx::createONNXRaiseSSD},
+    {"selective-scan", onnx::createONNXRaiseSelectiveScan},
+    {"attention", onnx::createONNXRaiseAttention},
+    {"gated-norms", createRaiseGatedNormsPass, 2},
+    {"masks", createRaiseMasksPass, 2},
+};
+
+ArrayRef<StringRef> getRaisedFamilies() {
+  static const SmallVector<StringRef> names = llvm::map_to_vector(
+      kFamilies, [](const Family &family) { return family.name; });
+  return names;
+}
+
 void buildImportPipeline(OpPassManager &pm,
                          const ImportPipelineOptions &options) {
+  auto addFamilies = [&](unsigned level) {
+    for (const Family &family : kFamilies)
+      if (family.level == level &&
+          (options.raise.empty() || llvm::is_contained(options.raise, "all") ||
+           llvm::is_contained(options.raise, family.name)))
+        pm.addNestedPass<func::FuncOp>(family.create());
+  };
   // Without states the pass still tells what the dimensions are.
   onnx::ONNXBindStatesOptions bind;
   bind.pairs = llvm::to_vector(options.statePairs);
@@ -34,6 +69,7 @@ void buildImportPipeline(OpPassManager &pm,
   pm.addPass(onnx::createONNXBindStates(bind));
   pm.addPass(onnx::createONNXSpecializeEntries());
   pm.addNestedPass<func::FuncOp>(onnx::createONNXInferShapes());
+  addFamilies(1);
   ConvertONNXToHybridPassOptions convert;
   convert.maxBatch = options.maxBatch;
   convert.maxSeq = options.maxSeq;
@@ -41,7 +77,7 @@ void buildImportPipeline(OpPassManager &pm,
   convert.dims = llvm::to_vector(options.dims);
   pm.addPass(createConvertONNXToHybridPass(convert));
   pm.addPass(createCSEPass());
-  pm.addNestedPass<func::FuncOp>(createRaiseMasksPass());
+  addFamilies(2);
   pm.addPass(createPerSequencePositionsPass());
   pm.addPass(createCSEPass());
   pm.addPass(createWindowRingsPass());

@@ -130,8 +130,13 @@ private:
   LogicalResult makeValue(ArrayRef<char> bytes);
   FailureOr<uint64_t> readDecimal(StringRef key, StringRef text);
   InFlightDiagnostic error() { return context.emitError(loc) << what << " "; }
+  /// Booleans are masks, never weights: passes look at them.
   bool isSmall() const {
-    return result.type.getNumElements() <= context.options.maxConstantElements;
+    constexpr int64_t kMaxBooleans = 1 << 16;
+    int64_t most = context.options.maxConstantElements;
+    if (result.type.getElementType().isInteger(1))
+      most = std::max(most, kMaxBooleans);
+    return result.type.getNumElements() <= most;
   }
   /// By value if small or needed, else by place.
   LogicalResult finish(StringRef file, uint64_t offset, uint64_t length);

@@ -15,6 +15,10 @@ there:
   sequences               run, forked, cropped, saved … in random orders, by
                           test/Tools/session-properties
 
+  raised                  prefills and, in one session, steps on random tokens,
+                          states and other numbers, against what the model
+                          compiled with --raise=none gives for them
+
   …, last position        the prefill that wants its last position only gives,
                           bit for bit, the last row of what it gives else
 
@@ -27,7 +31,9 @@ Needs the standard library only.
 
 import argparse
 import json
+import math
 import os
+import random
 import re
 import sys
 import time
@@ -82,14 +88,17 @@ class Artifact:
         self.work.mkdir(parents=True, exist_ok=True)
         self.file = self.work / "model.hyb"
 
-    def compile(self):
-        self.file.unlink(missing_ok=True)
+    def compile(self, file, *options):
+        file.unlink(missing_ok=True)
         # Relative, so that messages are the same everywhere.
         command = [self.args.bin / "hybrid-compile"]
-        command += [f"{self.folder.name}/model.onnx", "-o", self.file]
+        command += [f"{self.folder.name}/model.onnx", "-o", file, *options]
         if not self.states:
             command.append("--no-states")
-        report = tools.call([*command, "--json"], self.folder.parent, TIMEOUT)
+        return tools.call([*command, "--json"], self.folder.parent, TIMEOUT)
+
+    def prepare(self):
+        report = self.compile(self.file)
         self.compiled_state_bytes = json.loads(report)["state_bytes_per_sequence"]
         inspected = json.loads(self.call_run("--inspect", "--json"))
         self.state_bytes = inspected["state_bytes_per_sequence"]
@@ -130,6 +139,7 @@ class Artifact:
             yield name, lambda d, s=steps: self.compare(d, s)
             bare = self.bare_steps(steps)
             yield name + ", bare", lambda d, s=bare: self.compare(d, s)
+        yield "raised", self.compare_unraised
         if self.mode == "states":
             yield "sequences", self.check_sequences
             yield "state bytes", self.check_state_bytes
@@ -142,6 +152,57 @@ class Artifact:
         compiled = self.compiled_state_bytes
         if kinds != compiled or total != sum(compiled.values()):
             raise Different(f"the compiler says {compiled}, the runtime {kinds}")
+
+    def compare_unraised(self, differences):
+        """Random inputs give what they give without raising."""
+        plain = self.work / "unraised.hyb"
+        self.compile(plain, "--raise=none")
+        tolerance = self.meta["tolerance"]
+        for name, case in self.meta["cases"].items():
+            folder = self.folder / "cases" / name
+            isolated = case["kind"] == "prefill" or self.mode == "no states"
+            steps = [folder] if case["kind"] == "prefill" else sorted(folder.iterdir())
+            if isolated:
+                # Later steps come without states.
+                steps = steps[:1]
+            given = []
+            for index, step in enumerate(steps):
+                path = self.work / f"random-{name}-{index}.npz"
+                members = npz.read(step / "inputs.npz")
+                if index and not isolated:
+                    # They go on in the session.
+                    for state in self.meta["states"]:
+                        members.pop(state["past"], None)
+                npz.write(path, self.randomise(members, f"{name} {index}"))
+                given.append(path)
+            for paths in [[path] for path in given] if isolated else [given]:
+                folder = self.work / "unraised"
+                inputs = [x for path in paths for x in ("--inputs", path)]
+                command = [self.args.bin / "hybrid-run", plain, *inputs]
+                tools.call([*command, "--outputs", folder, "--states"], None, TIMEOUT)
+                arguments = ["--json", "--states"]
+                arguments += ["--rtol", tolerance["rtol"], "--atol", tolerance["atol"]]
+                for index, path in enumerate(paths):
+                    want = folder / f"{index}.npz"
+                    arguments += ["--inputs", path, "--compare", want]
+                differences.check(self.call_run(*arguments, accept=(0, 1)))
+
+    def randomise(self, members, seed):
+        """Other tokens among those seen, and other floats, of the same shapes."""
+        generator = random.Random(f"{self.folder.name} {seed}")
+        result = {}
+        for name, data in sorted(members.items()):
+            kind = npz.element_type(data)
+            count = math.prod(npz.shape(data))
+            if self.roles.get(name) == "tokens":
+                highest = max(npz.integers(data))
+                values = [generator.randint(0, highest) for _ in range(count)]
+                data = npz.with_values(data, values)
+            elif kind in ("<f2", "<f4", "<f8") and count:
+                values = [generator.gauss(0, 0.5) for _ in range(count)]
+                data = npz.with_values(data, values)
+            result[name] = data
+        return result
 
     def check_sequences(self, differences):
         """Sequences in any order are what they are alone."""
@@ -241,7 +302,7 @@ def result_of(function, *arguments):
 def run_artifact(artifact):
     """{case: (result, largest difference)}; {"compile": …} if that fails."""
     begin = time.monotonic()
-    result = result_of(artifact.compile)
+    result = result_of(artifact.prepare)
     artifact.seconds = time.monotonic() - begin
     if result != "pass":
         return {"compile": (result, None)}

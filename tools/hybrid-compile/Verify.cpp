@@ -3,6 +3,7 @@
 #include "Verify.h"
 
 #include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
@@ -72,6 +73,7 @@ commandLineOf(const hybrid::CompileOptions &options) {
     words.push_back("--state=" + pair);
   for (const std::string &dim : options.dims)
     words.push_back("--dim=" + dim);
+  words.push_back("--raise=" + llvm::join(options.raise, ","));
   return words;
 }
 

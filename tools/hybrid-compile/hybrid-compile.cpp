@@ -2,7 +2,9 @@
 
 #include "Verify.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
@@ -75,6 +77,12 @@ struct Options {
       "scan-chunk",
       cl::desc("Steps of a scan's chunk, 1 to 128 (default: the cheapest)"),
       cl::value_desc("steps"), cl::init(0), cl::cat(category)};
+  std::string raiseText =
+      "What to raise of the operators that exporters decompose: all (default), "
+      "none, or some of " +
+      llvm::join(hybrid::getRaisedFamilies(), ", ");
+  cl::list<std::string> raise{"raise", cl::desc(raiseText), cl::CommaSeparated,
+                              cl::value_desc("families"), cl::cat(category)};
   cl::opt<unsigned> optLevel{
       "O", cl::Prefix, cl::desc("Optimisation of the code: 0 to 3 (default 2)"),
       cl::init(2), cl::cat(category)};
@@ -99,6 +107,11 @@ struct Options {
 
 /// What is wrong with the combination of options, or "".
 std::string problemOf(const Options &options, const std::string &output) {
+  for (const std::string &name : options.raise)
+    if (!llvm::is_contained(hybrid::getRaisedFamilies(), name) &&
+        (options.raise.size() > 1 || (name != "all" && name != "none")))
+      return "--raise=" + name + ": all, none, or some of " +
+             llvm::join(hybrid::getRaisedFamilies(), ", ") + " work";
   if (options.layers && options.verify == Peer::None)
     return "--layers needs --verify=onnxruntime";
   if (options.scanForm != "auto" && options.scanForm != "sequential" &&
@@ -143,6 +156,8 @@ int main(int argc, char **argv) {
   compile.dims = options.dims;
   compile.scanForm = options.scanForm;
   compile.scanChunk = options.scanChunk;
+  if (!options.raise.empty())
+    compile.raise = options.raise;
   compile.optLevel = options.optLevel;
   compile.progress = options.verbose;
 

@@ -3,6 +3,7 @@
 #ifndef HYBRID_COMPILER_COMPILER_H
 #define HYBRID_COMPILER_COMPILER_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/raw_ostream.h"
@@ -15,6 +16,9 @@ namespace hybrid {
 
 /// Where a compilation stops, in order.
 enum class Stage { ONNX, Hybrid, Schedule, Kernel, LLVM, Object, Bundle };
+
+/// The families of decomposed operators that CompileOptions::raise may name.
+llvm::ArrayRef<llvm::StringRef> getRaisedFamilies();
 
 struct CompileOptions {
   Stage stage = Stage::Bundle;
@@ -30,6 +34,8 @@ struct CompileOptions {
   /// choice; the steps of a chunk, 0 for the cheapest.
   std::string scanForm = "auto";
   int64_t scanChunk = 0;
+  /// all, none, or families of decomposed operators; see getRaisedFamilies.
+  std::vector<std::string> raise = {"all"};
   unsigned optLevel = 2;
   /// Print each phase's time to stderr as it ends.
   bool progress = false;

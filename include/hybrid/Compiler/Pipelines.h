@@ -32,6 +32,10 @@ struct ImportPipelineOptions
   ListOption<std::string> dims{
       *this, "dim",
       llvm::cl::desc("Capacities of other dimensions, name:capacity")};
+  ListOption<std::string> raise{
+      *this, "raise",
+      llvm::cl::desc("What to raise: all (default), none, or families of "
+                     "docs/raising.md")};
 };
 void buildImportPipeline(mlir::OpPassManager &pm,
                          const ImportPipelineOptions &options);

@@ -1,0 +1,356 @@
+//===- RaiseRotary.cpp - pass onnx-raise-rotary ---------------------------===//
+//
+// With x1 and x2 the halves of x (of its first R channels, where Concat appends
+// the others unchanged), two forms occur:
+//
+//   x · cos + Concat(-x2, x1) · sin            cos and sin R wide, both halves
+//                                              the same (the anchor is Neg)
+//   Concat(x1 · cos - x2 · sin, x2 · cos + x1 · sin)        R / 2 wide
+//
+//===----------------------------------------------------------------------===//
+
+#include "Raising.h"
+#include "hybrid/Dialect/ONNX/IR/ONNXCoreOps.h"
+#include "hybrid/Dialect/ONNX/IR/ONNXMathOps.h"
+#include "hybrid/Dialect/ONNX/IR/ONNXNNOps.h"
+#include "hybrid/Dialect/ONNX/IR/ONNXTensorOps.h"
+#include "hybrid/Dialect/ONNX/Transforms/Passes.h"
+
+namespace hybrid::onnx {
+#define GEN_PASS_DEF_ONNXRAISEROTARY
+#include "dialects/ONNX/ONNXPasses.h.inc"
+} // namespace hybrid::onnx
+
+using namespace mlir;
+using namespace hybrid::onnx;
+
+namespace {
+
+/// Tables of which only one half is needed, made once.
+class Tables {
+public:
+  explicit Tables(GraphView &view) : view(view) {}
+
+  /// The first half of `table` along the last dimension, if the second is
+  /// equal. Made where `table` is.
+  Value getHalf(Value table);
+  /// `table`, whose shape broadcasts against [B, H, T, ·], as [B, T, ·] or
+  /// [1, T, ·]; null if it depends on the head.
+  Value getPerPosition(Value table, AffineExpr length);
+
+private:
+  Value makeHalf(Value table);
+  Value cloneHalf(Operation *op, unsigned operand);
+
+  GraphView &view;
+  DenseMap<Value, Value> halves, perPosition;
+};
+
+Value Tables::cloneHalf(Operation *op, unsigned operand) {
+  Value half = getHalf(op->getOperand(operand));
+  if (!half)
+    return Value();
+  Value table = op->getResult(0);
+  SmallVector<AffineExpr> shape = view.getShape(table);
+  if (shape.empty())
+    return Value();
+  shape.back() = view.getDim(half, -1);
+  RaisedBuilder raised(op);
+  Operation *clone = raised.builder.clone(*op);
+  clone->setOperand(operand, half);
+  Value result = clone->getResult(0);
+  result.setType(getTensorType(shape, getElementTypeOrSelf(table.getType())));
+  view.setShape(result, shape);
+  return result;
+}
+
+Value Tables::makeHalf(Value table) {
+  Operation *op = table.getDefiningOp();
+  int64_t rank = view.getRank(table);
+  if (!op || rank < 1)
+    return Value();
+  if (auto concat = dyn_cast<ConcatOp>(op)) {
+    bool isTwice =
+        concat.getInputs().size() == 2 &&
+        concat.getInputs()[0] == concat.getInputs()[1] &&
+        view.normalizeAxis(table, static_cast<int64_t>(concat.getAxis())) ==
+            rank - 1;
+    return isTwice ? concat.getInputs()[0] : Value();
+  }
+  if (isa<CosOp, SinOp, CastOp, IdentityOp>(op))
+    return cloneHalf(op, 0);
+  if (isa<MulOp>(op)) {
+    for (unsigned i : {0, 1})
+      if (view.getNumber(op->getOperand(1 - i)) &&
+          view.haveSameShape(op->getOperand(i), table))
+        return cloneHalf(op, i);
+    return Value();
+  }
+  if (auto unsqueeze = dyn_cast<UnsqueezeOp>(op)) {
+    std::optional<int64_t> axis = view.getInteger(unsqueeze.getAxes());
+    bool keepsLast = axis && view.normalizeAxis(table, *axis) >= 0 &&
+                     view.normalizeAxis(table, *axis) < rank - 1;
+    return keepsLast ? cloneHalf(op, 0) : Value();
+  }
+  return Value();
+}
+
+Value Tables::getHalf(Value table) {
+  auto [it, isNew] = halves.try_emplace(table);
+  if (!isNew)
+    return it->second;
+  Value half = makeHalf(table);
+  halves[table] = half;
+  return half;
+}
+
+Value Tables::getPerPosition(Value table, AffineExpr length) {
+  SmallVector<AffineExpr> shape = view.getShape(table);
+  int64_t rank = shape.size();
+  if (rank < 2 || rank > 4 || !view.isEqual(shape[rank - 2], length) ||
+      (rank >= 3 && !view.isFixed(shape[rank - 3], 1)))
+    return Value();
+  // With [B, 1, T, ·], of [B, T, ·]; [1, T, ·] is right already.
+  if (rank == 3)
+    return table;
+  auto unsqueeze = table.getDefiningOp<UnsqueezeOp>();
+  if (rank == 4 && unsqueeze) {
+    std::optional<int64_t> axis = view.getInteger(unsqueeze.getAxes());
+    if (axis && view.normalizeAxis(table, *axis) == 1)
+      return unsqueeze.getData();
+  }
+  Value &known = perPosition[table];
+  if (known)
+    return known;
+  RaisedBuilder raised(table);
+  SmallVector<AffineExpr> wanted = {rank == 4 ? shape[0] : view.getConstant(1),
+                                    shape[rank - 2], shape[rank - 1]};
+  Type type = getTensorType(wanted, getElementTypeOrSelf(table.getType()));
+  Value axes = raised.getIntegers({rank == 4 ? 1 : 0});
+  Value operands[] = {table, axes};
+  known = rank == 4
+              ? raised.create<SqueezeOp>(type, operands, 13)->getResult(0)
+              : raised.create<UnsqueezeOp>(type, operands, 13)->getResult(0);
+  view.setShape(known, wanted);
+  return known;
+}
+
+class Rotation {
+public:
+  Rotation(GraphView &view, Tables &tables) : view(view), tables(tables) {}
+
+  /// Null, or why this is none. The anchor is the Neg of the first form.
+  const char *matchNegation(NegOp negation);
+  /// Whether `concat` looks like the second form.
+  bool isCandidate(ConcatOp concat);
+  const char *matchPair(ConcatOp concat);
+  const char *finish();
+  void rewrite();
+  Operation *getResultOp() { return result.getDefiningOp(); }
+
+private:
+  /// The halves of what; start and end of the whole in it.
+  bool matchHalves(Value first, Value second);
+  void matchRest();
+  bool isSlice(Value value, Value data, int64_t start, int64_t length);
+
+  GraphView &view;
+  Tables &tables;
+  Value x, cos, sin, result;
+  int64_t rotaryDim = 0;
+};
+
+bool Rotation::isSlice(Value value, Value data, int64_t start, int64_t length) {
+  auto slice = value.getDefiningOp<SliceOp>();
+  if (!slice || slice.getData() != data)
+    return false;
+  std::optional<SliceRange> range = view.getSlice(slice);
+  return range && range->axis == view.getRank(data) - 1 && range->step == 1 &&
+         view.isFixed(range->start, start) &&
+         view.isFixed(range->length, length);
+}
+
+/// Sets x to what `first` and `second` are the halves of.
+bool Rotation::matchHalves(Value first, Value second) {
+  auto split = first.getDefiningOp<SplitOp>();
+  if (split) {
+    x = split.getInput();
+    std::optional<int64_t> size = view.getFixedDim(x, -1);
+    if (!size || split->getNumResults() != 2 || split->getResult(0) != first ||
+        split->getResult(1) != second ||
+        view.normalizeAxis(x, static_cast<int64_t>(split.getAxis())) !=
+            view.getRank(x) - 1 ||
+        !view.isFixed(view.getDim(first, -1), *size / 2) || *size % 2)
+      return false;
+    rotaryDim = *size;
+    return true;
+  }
+  auto slice = first.getDefiningOp<SliceOp>();
+  if (!slice)
+    return false;
+  x = slice.getData();
+  std::optional<int64_t> size = view.getFixedDim(x, -1);
+  if (!size || *size % 2)
+    return false;
+  rotaryDim = *size;
+  return isSlice(first, x, 0, *size / 2) &&
+         isSlice(second, x, *size / 2, *size / 2);
+}
+
+const char *Rotation::matchNegation(NegOp negation) {
+  auto swapped = getOnlyUser<ConcatOp>(negation->getResult(0));
+  if (!swapped || swapped.getInputs().size() != 2 ||
+      swapped.getInputs()[0] != negation->getResult(0) ||
+      !matchHalves(swapped.getInputs()[1], negation->getOperand(0)))
+    return "what is negated is not the second half of what Concat swaps";
+  auto turned = getOnlyUser<MulOp>(swapped->getResult(0));
+  auto sum = turned ? getOnlyUser<AddOp>(turned->getResult(0)) : nullptr;
+  auto kept = sum ? getOther(sum, turned->getResult(0)).getDefiningOp<MulOp>()
+                  : nullptr;
+  if (!kept || !kept->getResult(0).hasOneUse() ||
+      (kept->getOperand(0) != x && kept->getOperand(1) != x))
+    return "the swapped halves are not multiplied and added to the product of "
+           "the whole";
+  sin = tables.getHalf(getOther(turned, swapped->getResult(0)));
+  cos = tables.getHalf(getOther(kept, x));
+  if (!sin || !cos)
+    return "the halves of cosine and sine are not provably equal";
+  result = sum->getResult(0);
+  return nullptr;
+}
+
+bool Rotation::isCandidate(ConcatOp concat) {
+  if (concat.getInputs().size() != 2)
+    return false;
+  auto real = concat.getInputs()[0].getDefiningOp<SubOp>();
+  auto imaginary = concat.getInputs()[1].getDefiningOp<AddOp>();
+  auto isProduct = [](Value value) {
+    return isa_and_nonnull<MulOp>(value.getDefiningOp());
+  };
+  return real && imaginary && llvm::all_of(real->getOperands(), isProduct) &&
+         llvm::all_of(imaginary->getOperands(), isProduct) &&
+         view.normalizeAxis(concat->getResult(0),
+                            static_cast<int64_t>(concat.getAxis())) ==
+             view.getRank(concat->getResult(0)) - 1;
+}
+
+const char *Rotation::matchPair(ConcatOp concat) {
+  Operation *real = concat.getInputs()[0].getDefiningOp();
+  Operation *imaginary = concat.getInputs()[1].getDefiningOp();
+  Operation *first = real->getOperand(0).getDefiningOp();
+  Operation *second = real->getOperand(1).getDefiningOp();
+  Value x1, x2;
+  // x1 · cos and x2 · sin, factors in any order.
+  for (unsigned i : {0, 1})
+    for (unsigned j : {0, 1})
+      if (!x1 && matchHalves(first->getOperand(i), second->getOperand(j))) {
+        x1 = first->getOperand(i);
+        x2 = second->getOperand(j);
+        cos = first->getOperand(1 - i);
+        sin = second->getOperand(1 - j);
+      }
+  if (!x1)
+    return "what is rotated are not the two halves of one tensor";
+  auto isProduct = [](Value value, Value a, Value b) {
+    Operation *op = value.getDefiningOp();
+    return (op->getOperand(0) == a && op->getOperand(1) == b) ||
+           (op->getOperand(0) == b && op->getOperand(1) == a);
+  };
+  Value left = imaginary->getOperand(0), right = imaginary->getOperand(1);
+  if (!(isProduct(left, x1, sin) && isProduct(right, x2, cos)) &&
+      !(isProduct(right, x1, sin) && isProduct(left, x2, cos)))
+    return "the second half is not x1 · sin + x2 · cos";
+  // The loop above leaves x as it was tried last.
+  matchHalves(x1, x2);
+  result = concat->getResult(0);
+  return nullptr;
+}
+
+/// Channels behind the rotated ones, appended as they were.
+void Rotation::matchRest() {
+  auto rotated = x.getDefiningOp<SliceOp>();
+  auto joined = getOnlyUser<ConcatOp>(result);
+  if (!rotated || !joined || joined.getInputs().size() != 2 ||
+      joined.getInputs()[0] != result)
+    return;
+  Value whole = rotated.getData();
+  std::optional<int64_t> size = view.getFixedDim(whole, -1);
+  if (!size || !isSlice(x, whole, 0, rotaryDim) ||
+      !isSlice(joined.getInputs()[1], whole, rotaryDim, *size - rotaryDim) ||
+      !view.haveSameShape(joined->getResult(0), whole))
+    return;
+  x = whole;
+  result = joined->getResult(0);
+}
+
+const char *Rotation::finish() {
+  if (view.getRank(x) != 4)
+    return "what is rotated is not of rank 4";
+  if (getElementTypeOrSelf(cos.getType()) != getElementTypeOrSelf(x.getType()))
+    return "cosine and input have different element types";
+  AffineExpr half = view.getConstant(rotaryDim / 2);
+  if (!view.isEqual(view.getDim(cos, -1), half) ||
+      !view.isEqual(view.getDim(sin, -1), half) ||
+      !view.haveSameShape(cos, sin))
+    return "cosine and sine have not half as many columns as are rotated";
+  AffineExpr length = view.getDim(x, 2);
+  cos = tables.getPerPosition(cos, length);
+  sin = tables.getPerPosition(sin, length);
+  if (!cos || !sin)
+    return "cosine and sine are not per position of [batch, heads, positions, "
+           "channels]";
+  AffineExpr batch = view.getDim(cos, 0);
+  if (!view.isFixed(batch, 1) && !view.isEqual(batch, view.getDim(x, 0)))
+    return "the batch of cosine and sine is not the input's";
+  matchRest();
+  return nullptr;
+}
+
+void Rotation::rewrite() {
+  RaisedBuilder raised(getResultOp());
+  Value operands[] = {x, cos, sin, raised.getNone()};
+  auto rotary = raised.create<RotaryEmbeddingOp>(
+      result.getType(), operands, 23,
+      {raised.getNamed("rotary_embedding_dim", rotaryDim)});
+  view.replace(result, rotary->getResult(0));
+}
+
+struct RaiseRotary : hybrid::onnx::impl::ONNXRaiseRotaryBase<RaiseRotary> {
+  void runOnOperation() override {
+    func::FuncOp func = getOperation();
+    if (func.isExternal())
+      return;
+    FailureOr<GraphView> view = GraphView::create(func, getArgument());
+    if (failed(view))
+      return signalPassFailure();
+    Tables tables(*view);
+    for (Operation &op : llvm::make_early_inc_range(view->getBlock())) {
+      Rotation rotation(*view, tables);
+      const char *why = nullptr;
+      if (auto negation = dyn_cast<NegOp>(op)) {
+        // Most negations rotate nothing.
+        if (!getOnlyUser<ConcatOp>(negation->getResult(0)))
+          continue;
+        why = rotation.matchNegation(negation);
+      } else if (auto concat = dyn_cast<ConcatOp>(op);
+                 concat && rotation.isCandidate(concat)) {
+        why = rotation.matchPair(concat);
+      } else {
+        continue;
+      }
+      if (!why)
+        why = rotation.finish();
+      if (why) {
+        ++numRefused;
+        view->reportRefused(&op, why);
+        continue;
+      }
+      ++numRaised;
+      view->reportRaised(rotation.getResultOp(), "became RotaryEmbedding");
+      rotation.rewrite();
+    }
+    view->eraseDead();
+  }
+};
+
+} // namespace
