@@ -124,10 +124,19 @@ bool takesPrologue(OpOperand &use) {
                llvm::divideCeil(type.getElementTypeBitWidth(), 8) <=
            kMaxPrologueRowBytes;
   }
+  // What a block reads a part of; tables and scales are read whole.
   if (auto attention = dyn_cast<AttentionOp>(op))
     return use == attention.getQueryMutable();
-  if (isa<ScanOp, CacheAppendOp, NormOp, GatedNormOp, RopeOp>(op))
-    return isa<FloatType>(getElementTypeOrSelf(use.get().getType()));
+  if (auto append = dyn_cast<CacheAppendOp>(op))
+    return use == append.getInputMutable();
+  if (auto norm = dyn_cast<NormOp>(op))
+    return use == norm.getInputMutable();
+  if (auto norm = dyn_cast<GatedNormOp>(op))
+    return use == norm.getInputMutable() || use == norm.getGateMutable();
+  if (auto rope = dyn_cast<RopeOp>(op))
+    return use == rope.getInputMutable() || !rope.getPositions();
+  if (isa<ScanOp>(op))
+    return true;
   auto generic = dyn_cast<linalg::GenericOp>(op);
   return generic && generic.getNumReductionLoops() == 0 &&
          generic.getMatchingIndexingMap(&use).isProjectedPermutation();
