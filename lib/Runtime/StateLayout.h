@@ -26,9 +26,10 @@ struct StateRows {
   }
 };
 
-/// How many slots a state has filled after `position` tokens.
+/// How many slots a state has filled after `position` tokens, at most its
+/// capacity.
 inline int64_t filledSlots(const State &state, int64_t position) {
-  return std::min(position, state.slots());
+  return state.isRing() ? std::min(position, state.slots()) : position;
 }
 
 /// Bytes of the value of a state of `batch` sequences after `position` tokens,
