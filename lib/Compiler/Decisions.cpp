@@ -65,7 +65,7 @@ private:
 
 void collectDecisions(MLIRContext &context, std::vector<Decision> &decisions) {
   remark::RemarkCategories all;
-  all.all = ".*";
+  all.passed = all.missed = all.analysis = all.failed = ".*";
   LogicalResult done = remark::enableOptimizationRemarks(
       context, std::make_unique<Collector>(decisions),
       std::make_unique<remark::RemarkEmittingPolicyAll>(), all);

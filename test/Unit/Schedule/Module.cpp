@@ -24,7 +24,7 @@ Module::Module(const std::string &text) {
 }
 
 func::FuncOp Module::getFunction(StringRef name) const {
-  return module->lookupSymbol<func::FuncOp>(name);
+  return module.get().lookupSymbol<func::FuncOp>(name);
 }
 
 SmallVector<LaunchOp> Module::getLaunches() const {
