@@ -276,15 +276,19 @@ llvm::Error ReportBuilder::addPhases() {
                        "--report-seq", "--max-seq");
   if (!seqs)
     return seqs.takeError();
-  auto contexts =
-      getSizes(options.contexts, {512, 4096}, past ? past->capacity : 1,
-               "--report-context", "--max-context");
+  // Without a symbol for the tokens so far, a step costs the same after any.
+  auto contexts = getSizes(
+      options.contexts, past ? std::vector<int64_t>{512, 4096}
+                             : std::vector<int64_t>{1},
+      past ? past->capacity : std::numeric_limits<int64_t>::max(),
+      "--report-context", "--max-context");
   if (!contexts)
     return contexts.takeError();
   for (auto entry : module.getOps<func::FuncOp>()) {
     if (!entry->hasAttr(kEntryAttr) || !entry.getBody().hasOneBlock())
       continue;
-    bool isStep = entry.getName() == "decode" && past;
+    // One that takes one token at a time is a decode step, whatever its name.
+    bool isStep = entry.getName() == "decode" || (past && !seq);
     for (int64_t size : isStep ? *contexts : *seqs)
       addPhase(entry, isStep, isStep ? 1 : size, isStep ? size - 1 : 0);
   }

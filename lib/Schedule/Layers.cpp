@@ -2,9 +2,8 @@
 
 #include "hybrid/Schedule/Layers.h"
 
-#include "hybrid/Schedule/CostModel.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Location.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
 
@@ -12,27 +11,44 @@ using namespace mlir;
 
 namespace hybrid {
 
-std::optional<int64_t> parseLayer(StringRef name) {
+/// A layer that a name states: surely, if the name says that it is one.
+struct StatedLayer {
+  int64_t number;
+  bool isSure;
+};
+
+static std::optional<StatedLayer> parseName(StringRef name) {
   SmallVector<StringRef> components;
-  name = name.trim();
-  while (!name.empty()) {
-    size_t end = name.find_first_of("./:");
-    components.push_back(name.take_front(end));
-    name = end == StringRef::npos ? StringRef() : name.drop_front(end + 1);
-  }
+  llvm::SplitString(name.trim(), components, "./:");
+  std::optional<StatedLayer> stated;
+  StringRef last;
   for (StringRef component : components) {
-    StringRef word = component.take_while(
-        [](char c) { return !llvm::isDigit(c); });
+    StringRef word =
+        component.take_while([](char c) { return !llvm::isDigit(c); });
     StringRef digits = component.drop_front(word.size());
-    word.consume_back("_");
-    bool isLayer = llvm::StringSwitch<bool>(word.lower())
-                       .Cases({"", "l", "h", "layer", "layers"}, true)
-                       .Cases({"block", "blocks"}, true)
-                       .Default(false);
+    // Of "layers.3" and "layer_3" the word is in two places.
+    StringRef kind = word.empty() ? last : word;
+    kind.consume_back("_");
+    bool isSure = llvm::StringSwitch<bool>(kind.lower())
+                      .Cases({"l", "h", "layer", "layers"}, true)
+                      .Cases({"block", "blocks"}, true)
+                      .Default(false);
+    last = component;
     int64_t number;
-    if (isLayer && digits.size() < 6 && !digits.getAsInteger(10, number))
-      return number;
+    if ((!isSure && !word.empty()) || digits.size() > 5 ||
+        digits.getAsInteger(10, number))
+      continue;
+    if (isSure)
+      return StatedLayer{number, true};
+    if (!stated)
+      stated = {number, false};
   }
+  return stated;
+}
+
+std::optional<int64_t> parseLayer(StringRef name) {
+  if (std::optional<StatedLayer> stated = parseName(name))
+    return stated->number;
   return std::nullopt;
 }
 
@@ -54,83 +70,82 @@ private:
     bool hasWeights = false, hasProducers = false;
   };
 
-  static std::optional<int64_t> getStated(LaunchOp launch, bool &hasWeights);
-  static std::optional<int64_t> getStated(Location loc);
-  /// Calls `fn` with each launch whose result is an operand of `launch`.
-  static void forProducers(LaunchOp launch, function_ref<void(LaunchOp)> fn);
+  /// Where the operands of a launch come from.
+  struct Sources {
+    llvm::SmallSetVector<LaunchOp, 4> launches;
+    /// Weights, constants and states.
+    llvm::SmallSetVector<Operation *, 4> leaves;
+  };
+  static Sources getSources(LaunchOp launch);
+  static Facts getFacts(LaunchOp launch, const Sources &sources);
   std::string decide(const Facts &facts) const;
 
   func::FuncOp entry;
   DenseMap<Operation *, Facts> facts;
 };
 
-std::optional<int64_t> LayerFinder::getStated(Location loc) {
-  std::optional<int64_t> layer;
+std::string getName(Location loc) {
+  std::string found;
   loc->walk([&](Location inner) {
-    if (auto name = dyn_cast<NameLoc>(inner))
-      layer = parseLayer(name.getName());
-    return layer ? WalkResult::interrupt() : WalkResult::advance();
+    auto name = dyn_cast<NameLoc>(inner);
+    if (name && (found.empty() || parseName(name.getName())))
+      found = name.getName().str();
+    return parseName(found) ? WalkResult::interrupt() : WalkResult::advance();
   });
-  return layer;
+  return found;
 }
 
-/// The operation behind views and updates in place.
-Operation *getRoot(Value value, function_ref<void(LaunchOp)> onLaunch) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (auto launch = dyn_cast<LaunchOp>(op))
-      onLaunch(launch);
-    if (isa<tensor::ExtractSliceOp, tensor::CastOp, tensor::ExpandShapeOp,
-            tensor::CollapseShapeOp>(op)) {
-      value = op->getOperand(0);
+LayerFinder::Sources LayerFinder::getSources(LaunchOp launch) {
+  Sources sources;
+  llvm::SmallPtrSet<Operation *, 8> seen;
+  SmallVector<Value> open(launch->getOperands());
+  while (!open.empty()) {
+    Operation *op = open.pop_back_val().getDefiningOp();
+    if (!op || !seen.insert(op).second)
       continue;
-    }
-    auto destination = dyn_cast<DestinationStyleOpInterface>(op);
-    OpOperand *init =
-        destination ? destination.getTiedOpOperand(cast<OpResult>(value))
-                    : nullptr;
-    if (!init || !readsDestination(op, *init))
-      return op;
-    value = init->get();
+    if (auto producer = dyn_cast<LaunchOp>(op))
+      sources.launches.insert(producer);
+    else if (isa<WeightOp, ReadStateOp>(op) ||
+             (op->hasTrait<OpTrait::ConstantLike>() &&
+              isa<ShapedType>(op->getResult(0).getType())))
+      sources.leaves.insert(op);
+    else
+      llvm::append_range(open, op->getOperands());
   }
-  return nullptr;
+  return sources;
 }
 
-void LayerFinder::forProducers(LaunchOp launch,
-                               function_ref<void(LaunchOp)> fn) {
-  for (Value operand : launch->getOperands()) {
-    bool isFirst = true;
-    getRoot(operand, [&](LaunchOp producer) {
-      if (isFirst)
-        fn(producer);
-      isFirst = false;
-    });
-  }
-}
-
-std::optional<int64_t> LayerFinder::getStated(LaunchOp launch,
-                                              bool &hasWeights) {
-  std::optional<int64_t> ofNode = getStated(launch.getLoc()), ofWeight, ofState;
-  for (Value operand : launch->getOperands()) {
-    Operation *root = getRoot(operand, [](LaunchOp) {});
-    if (!root || !isa<ShapedType>(operand.getType()))
-      continue;
-    std::optional<int64_t> layer;
-    if (auto weight = dyn_cast<WeightOp>(root)) {
-      layer = parseLayer(weight.getName());
-    } else if (root->hasTrait<OpTrait::ConstantLike>()) {
-      layer = getStated(root->getLoc());
-    } else if (auto state = dyn_cast<ReadStateOp>(root)) {
+LayerFinder::Facts LayerFinder::getFacts(LaunchOp launch,
+                                         const Sources &sources) {
+  Facts facts;
+  facts.hasProducers = !sources.launches.empty();
+  // Names that are surely about layers count most; of others those of states
+  // are the most regular.
+  std::optional<StatedLayer> ofWeight, ofState;
+  for (Operation *leaf : sources.leaves) {
+    if (auto state = dyn_cast<ReadStateOp>(leaf)) {
       if (!ofState)
-        ofState = parseLayer(state.getState());
-      continue;
-    } else {
+        ofState = parseName(state.getState());
       continue;
     }
-    hasWeights = true;
-    if (!ofWeight)
-      ofWeight = layer;
+    facts.hasWeights = true;
+    auto weight = dyn_cast<WeightOp>(leaf);
+    auto stated = parseName(weight ? weight.getName().str()
+                                   : getName(leaf->getLoc()));
+    if (stated && (!ofWeight || (stated->isSure && !ofWeight->isSure)))
+      ofWeight = stated;
   }
-  return ofNode ? ofNode : ofWeight ? ofWeight : ofState;
+  std::optional<StatedLayer> ofNode = parseName(getName(launch.getLoc()));
+  std::optional<StatedLayer> sure, unsure;
+  for (const auto &stated : {ofNode, ofWeight, ofState})
+    if (stated && stated->isSure && !sure)
+      sure = stated;
+  for (const auto &stated : {ofState, ofWeight, ofNode})
+    if (stated && !unsure)
+      unsure = stated;
+  if (sure || unsure)
+    facts.own = (sure ? sure : unsure)->number;
+  return facts;
 }
 
 std::string LayerFinder::decide(const Facts &f) const {
@@ -150,17 +165,17 @@ std::string LayerFinder::decide(const Facts &f) const {
 
 DenseMap<Operation *, std::string> LayerFinder::run() {
   SmallVector<LaunchOp> launches(entry.getBody().front().getOps<LaunchOp>());
+  DenseMap<Operation *, Sources> sources;
   for (LaunchOp launch : launches) {
-    Facts own;
-    own.own = getStated(launch, own.hasWeights);
-    forProducers(launch, [&](LaunchOp producer) {
-      own.hasProducers = true;
-      const Facts &known = facts[producer];
-      std::optional<int64_t> layer = known.own ? known.own : known.before;
+    const Sources &own = sources[launch] = getSources(launch);
+    Facts known = getFacts(launch, own);
+    for (LaunchOp producer : own.launches) {
+      const Facts &source = facts[producer];
+      std::optional<int64_t> layer = source.own ? source.own : source.before;
       if (layer)
-        own.before = std::max(own.before.value_or(*layer), *layer);
-    });
-    facts[launch] = own;
+        known.before = std::max(known.before.value_or(*layer), *layer);
+    }
+    facts[launch] = known;
   }
   for (LaunchOp launch : llvm::reverse(launches)) {
     const Facts user = facts[launch];
@@ -168,11 +183,11 @@ DenseMap<Operation *, std::string> LayerFinder::run() {
     std::optional<int64_t> last = user.own ? user.own : user.lastAfter;
     if (!first)
       continue;
-    forProducers(launch, [&](LaunchOp producer) {
+    for (LaunchOp producer : sources[launch].launches) {
       Facts &known = facts[producer];
       known.after = std::min(known.after.value_or(*first), *first);
       known.lastAfter = std::max(known.lastAfter.value_or(*last), *last);
-    });
+    }
   }
   DenseMap<Operation *, std::string> layers;
   for (LaunchOp launch : launches)

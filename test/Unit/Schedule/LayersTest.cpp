@@ -16,6 +16,8 @@ TEST(LayersTest, NamesThatStateALayer) {
            {"l7.m.in", 7},
            {"layer_2/x", 2},
            {"n1.0.weight", 0},
+           {"m.0.layers.5.x", 5},
+           {"blocks/8/up", 8},
            {"past_key.1.0", 1},
            {"model.layers.4.experts.9.up", 4}})
     EXPECT_EQ(parseLayer(name), std::optional<int64_t>(layer)) << name;
