@@ -247,11 +247,10 @@ void ReportBuilder::addPhase(func::FuncOp entry, bool isStep, int64_t seq,
   phase.tokens = options.batch * seq;
   llvm::StringMap<int64_t> values;
   for (const Symbols::Symbol &symbol : symbols.all) {
-    // Outputs of the last token alone, as generation asks for them.
     int64_t value = symbol.role == "batch"  ? options.batch
                     : symbol.role == "seq"  ? seq
                     : symbol.role == "past" ? past
-                    : symbol.role == "from" ? seq - 1
+                    : symbol.role == "from" ? (options.allLogits ? 0 : seq - 1)
                                             : symbol.capacity;
     values[symbol.name] = phase.symbols[symbol.name] = value;
   }
@@ -337,13 +336,16 @@ llvm::Expected<CostReport> buildCostReport(ModuleOp module,
 }
 
 void addCompiledNames(CostReport &report, ModuleOp module) {
-  // Launches keep their order, merged or not.
+  // Launches keep their order, merged or not; copies come between them.
   for (CostPhase &phase : report.phases) {
     auto entry = module.lookupSymbol<func::FuncOp>(phase.entry);
     if (!entry)
       continue;
     std::vector<StringRef> names;
-    entry.walk([&](LaunchOp launch) { names.push_back(launch.getKernel()); });
+    entry.walk([&](LaunchOp launch) {
+      if (!launch.getKernel().starts_with("copy_"))
+        names.push_back(launch.getKernel());
+    });
     if (names.size() != phase.launches.size())
       continue;
     for (auto [row, name] : llvm::zip(phase.launches, names))

@@ -15,6 +15,7 @@ namespace cl = llvm::cl;
 namespace {
 
 enum class Peer { None, ONNXRuntime };
+enum class Logits { Last, All };
 
 /// The tool's options; in a struct, so that their registration is visible.
 struct Options {
@@ -125,6 +126,12 @@ struct Options {
   cl::opt<int64_t> reportBatch{
       "report-batch", cl::desc("Sequences of a call in the report (default 1)"),
       cl::init(1), cl::cat(category)};
+  cl::opt<Logits> reportLogits{
+      "report-logits",
+      cl::desc("Outputs that the prefills in the report compute:"),
+      cl::values(clEnumValN(Logits::Last, "last", "of the last token (default)"),
+                 clEnumValN(Logits::All, "all", "of all tokens")),
+      cl::init(Logits::Last), cl::cat(category)};
   cl::opt<std::string> reportDevice{
       "report-device",
       cl::desc("Device whose times the report predicts: cpu (default), h100, "
@@ -152,8 +159,8 @@ std::string problemOfReport(const Options &options, const std::string &output,
   if (options.report == hybrid::ReportFormat::None) {
     std::initializer_list<std::reference_wrapper<const cl::Option>> others = {
         options.reportFile,   options.reportSeqs,   options.reportContexts,
-        options.reportBatch,  options.reportDevice, options.targetLimits,
-        options.profile};
+        options.reportBatch,  options.reportLogits, options.reportDevice,
+        options.targetLimits, options.profile};
     for (const cl::Option &option : others)
       if (option.getNumOccurrences())
         return "--" + option.ArgStr.str() + " needs --report";
@@ -206,6 +213,7 @@ hybrid::ReportOptions getReport(const Options &options) {
                          options.reportContexts.end());
   report.batch = options.reportBatch;
   report.device = options.reportDevice;
+  report.allLogits = options.reportLogits == Logits::All;
   report.limits = options.targetLimits;
   report.profile = options.profile;
   report.file = options.reportFile;

@@ -22,6 +22,8 @@ struct ReportOptions {
   std::vector<int64_t> seqs, contexts;
   /// Sequences of a call.
   int64_t batch = 1;
+  /// Whether prefills compute the outputs of all tokens, not of the last alone.
+  bool allLogits = false;
   /// The device of the predicted times, a name of lib/Schedule/targets.mlir.
   std::string device = "cpu";
   /// JSON files with measured limits of that device, and with what

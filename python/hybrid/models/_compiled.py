@@ -31,6 +31,7 @@ def compiler_costs(
     context: int,
     batch: int = 1,
     phase: str = "decode",
+    logits: str = "all",
     options: Iterable[str] = (),
 ) -> CompilerCosts:
     """The compiler's costs of one call of an ONNX file, as `cost` gives them in
@@ -38,14 +39,17 @@ def compiler_costs(
 
     context  tokens that each sequence holds after the call, which is what the
              model is compiled for
-    phase    "prefill": all of them are new; "decode": one is. Of a prefill, the
-             logits of the last token are computed if the model lets them be trimmed
+    phase    "prefill": all of them are new; "decode": one is
+    logits   of "all" new tokens, or of the "last" one of each sequence, if the
+             model lets them be trimmed
     options  more options of hybrid-compile
 
     Raises InvalidArgument, or CompileError with the compiler's message.
     """
     if phase not in ("prefill", "decode"):
         raise InvalidArgument(f"phase is '{phase}'; it can be prefill or decode")
+    if logits not in ("all", "last"):
+        raise InvalidArgument(f"logits is '{logits}'; it can be all or last")
     size = context if phase == "prefill" else 1
     command = [
         str(_install.tool("hybrid-compile")),
@@ -57,14 +61,13 @@ def compiler_costs(
         f"--report-batch={batch}",
         f"--report-seq={size}",
         f"--report-context={context}",
+        f"--report-logits={logits}",
         *options,
     ]
     report = _compile._call(command, verbose=False)
-    # The last entry of that many tokens: without states, there is but one.
-    call = next(p for p in reversed(report["phases"]) if p["tokens"] == size * batch)
-    for candidate in report["phases"]:
-        if candidate["entry"] == phase:
-            call = candidate
+    # Without states there is one entry, which goes by another name.
+    calls = [p for p in report["phases"] if p["tokens"] == size * batch]
+    call = next((p for p in calls if p["entry"] == phase), calls[0])
     held = max(report["states"], key=lambda state: state["length"])["bytes"]
     return CompilerCosts(
         _cost(call["total"]),
