@@ -56,9 +56,7 @@ private:
   }
   bool fail(llvm::Error error) { return fail(toString(std::move(error))); }
 
-  bool hasReport() const {
-    return options.report.format != ReportFormat::None;
-  }
+  bool hasReport() const { return options.report.format != ReportFormat::None; }
   template <typename Fn>
   bool phase(llvm::StringRef name, Fn fn);
   bool compile();
@@ -153,8 +151,7 @@ bool Compilation::runPipeline(llvm::function_ref<void(OpPassManager &)> build) {
 }
 
 bool Compilation::writeFile(
-    llvm::StringRef file,
-    llvm::function_ref<void(llvm::raw_ostream &)> write) {
+    llvm::StringRef file, llvm::function_ref<void(llvm::raw_ostream &)> write) {
   if (file == "-") {
     write(llvm::outs());
     return true;
@@ -262,7 +259,8 @@ bool Compilation::generateCode() {
 }
 
 bool Compilation::run() {
-  return compile() && (!costs || phase("report", [&] { return writeReport(); }));
+  return compile() &&
+         (!costs || phase("report", [&] { return writeReport(); }));
 }
 
 bool Compilation::compile() {

@@ -55,8 +55,7 @@ private:
   llvm::Expected<std::vector<int64_t>>
   getSizes(const std::vector<int64_t> &asked, std::vector<int64_t> usual,
            int64_t capacity, StringRef option, StringRef capacityOption) const;
-  void addPhase(func::FuncOp entry, bool isStep, int64_t seq,
-                int64_t past);
+  void addPhase(func::FuncOp entry, bool isStep, int64_t seq, int64_t past);
   bool seedParameters(func::FuncOp entry, ShapeEvaluator &evaluator,
                       const llvm::StringMap<int64_t> &values);
   void addLaunches(CostPhase &phase, func::FuncOp entry,
@@ -132,8 +131,8 @@ bool ReportBuilder::seedParameters(func::FuncOp entry,
                                           value->second);
   };
   for (BlockArgument parameter : entry.getArguments()) {
-    auto dims =
-        entry.getArgAttrOfType<ArrayAttr>(parameter.getArgNumber(), "hybrid.dims");
+    auto dims = entry.getArgAttrOfType<ArrayAttr>(parameter.getArgNumber(),
+                                                  "hybrid.dims");
     if (!dims)
       continue;
     auto sizes = buildDims(builder, entry.getLoc(), dims, getSymbol);
@@ -154,8 +153,7 @@ void ReportBuilder::addLaunches(CostPhase &phase, func::FuncOp entry,
   DenseMap<Operation *, std::string> layers = getLayers(entry);
   Attribute group;
   for (LaunchOp launch : entry.getBody().front().getOps<LaunchOp>()) {
-    std::optional<LaunchCost> cost =
-        getLaunchCost(launch, evaluator, kernels);
+    std::optional<LaunchCost> cost = getLaunchCost(launch, evaluator, kernels);
     if (!cost) {
       phase.unknown.push_back(launch.getKernel().str());
       cost.emplace();
@@ -276,11 +274,11 @@ llvm::Error ReportBuilder::addPhases() {
   if (!seqs)
     return seqs.takeError();
   // Without a symbol for the tokens so far, a step costs the same after any.
-  auto contexts = getSizes(
-      options.contexts, past ? std::vector<int64_t>{512, 4096}
-                             : std::vector<int64_t>{1},
-      past ? past->capacity : std::numeric_limits<int64_t>::max(),
-      "--report-context", "--max-context");
+  auto contexts =
+      getSizes(options.contexts,
+               past ? std::vector<int64_t>{512, 4096} : std::vector<int64_t>{1},
+               past ? past->capacity : std::numeric_limits<int64_t>::max(),
+               "--report-context", "--max-context");
   if (!contexts)
     return contexts.takeError();
   for (auto entry : module.getOps<func::FuncOp>()) {
@@ -310,8 +308,8 @@ void ReportBuilder::addWeights() {
   llvm::StringMap<int64_t> bytes;
   module.walk([&](WeightOp weight) {
     auto type = cast<RankedTensorType>(weight.getType());
-    bytes[weight.getName()] =
-        llvm::divideCeil(type.getNumElements() * type.getElementTypeBitWidth(), 8);
+    bytes[weight.getName()] = llvm::divideCeil(
+        type.getNumElements() * type.getElementTypeBitWidth(), 8);
   });
   for (const auto &entry : bytes)
     report.weightBytes += entry.second;

@@ -84,17 +84,18 @@ static json::Array toJSON(const std::vector<Decision> &decisions) {
   json::Array passes;
   llvm::StringMap<size_t> indices;
   for (const Decision &decision : decisions) {
-    auto [known, isNew] =
-        indices.try_emplace(decision.pass, indices.size());
+    auto [known, isNew] = indices.try_emplace(decision.pass, indices.size());
     if (isNew)
-      passes.push_back(json::Object{{"pass", decision.pass},
-                                    {"decisions", json::Array()}});
-    passes[known->second].getAsObject()->getArray("decisions")->push_back(
-        json::Object{{"name", decision.name},
-                     {"done", decision.done},
-                     {"node", decision.node},
-                     {"message", decision.message},
-                     {"count", decision.count}});
+      passes.push_back(
+          json::Object{{"pass", decision.pass}, {"decisions", json::Array()}});
+    passes[known->second]
+        .getAsObject()
+        ->getArray("decisions")
+        ->push_back(json::Object{{"name", decision.name},
+                                 {"done", decision.done},
+                                 {"node", decision.node},
+                                 {"message", decision.message},
+                                 {"count", decision.count}});
   }
   return passes;
 }

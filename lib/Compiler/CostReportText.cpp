@@ -83,11 +83,10 @@ void TextReport::printRow(const CostPhase &phase, llvm::StringRef name,
      << llvm::format(" %8s %8s %8s", withPrefix(row.cost.getBytes()).c_str(),
                      withPrefix(row.cost.weightBytes).c_str(),
                      withPrefix(row.cost.stateBytes).c_str())
-     << llvm::format(
-            " %10s %5.1f%%  %-12s",
-            inMilliseconds(row.prediction.seconds).c_str(),
-            total > 0 ? 100 * row.prediction.seconds / total : 0.0,
-            getName(row.prediction.limit).str().c_str());
+     << llvm::format(" %10s %5.1f%%  %-12s",
+                     inMilliseconds(row.prediction.seconds).c_str(),
+                     total > 0 ? 100 * row.prediction.seconds / total : 0.0,
+                     getName(row.prediction.limit).str().c_str());
   if (row.measured)
     os << llvm::format(" %10s", inMilliseconds(*row.measured).c_str());
   os << "\n";
@@ -99,8 +98,7 @@ void TextReport::printRows(const CostPhase &phase, llvm::StringRef title,
                      "FLOPs", "exps")
      << llvm::format(" %8s %8s %8s %10s %6s  %-12s", "bytes", "weights",
                      "states", "ms", "share", "limit")
-     << (isMeasured(phase) ? "   measured" : "")
-     << "\n";
+     << (isMeasured(phase) ? "   measured" : "") << "\n";
   for (const CostRow &row : rows)
     printRow(phase, row.kernel.empty() ? row.layer : row.kernel, row);
 }
@@ -143,12 +141,12 @@ void TextReport::printDecisions() {
 std::string TextReport::print() {
   const DeviceLimits &device = report.devices[report.device];
   os << "model     " << report.model << "\n"
-     << "device    " << device.title << " (" << device.source << "): "
-     << withPrefix(device.matrix32) << "FLOP/s f32, "
+     << "device    " << device.title << " (" << device.source
+     << "): " << withPrefix(device.matrix32) << "FLOP/s f32, "
      << withPrefix(device.matrix16) << "FLOP/s f16, "
      << withPrefix(device.bandwidth) << "B/s, "
-     << llvm::format("%.2f us a launch\n", device.launch * 1e6)
-     << "weights   " << withPrefix(report.weightBytes) << "B\n";
+     << llvm::format("%.2f us a launch\n", device.launch * 1e6) << "weights   "
+     << withPrefix(report.weightBytes) << "B\n";
   printStates();
   for (const CostPhase &phase : report.phases)
     printPhase(phase);

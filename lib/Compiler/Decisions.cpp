@@ -23,9 +23,8 @@ public:
     decision.pass = remark.getCombinedCategoryName().str();
     decision.name = remark.getRemarkName().str();
     decision.node = getNode(remark.getLocation());
-    decision.done =
-        remark.getRemarkType() == llvm::remarks::Type::Passed ||
-        remark.getRemarkType() == llvm::remarks::Type::Analysis;
+    decision.done = remark.getRemarkType() == llvm::remarks::Type::Passed ||
+                    remark.getRemarkType() == llvm::remarks::Type::Analysis;
     llvm::raw_string_ostream os(decision.message);
     llvm::interleave(
         remark.getArgs(), os,

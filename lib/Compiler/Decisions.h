@@ -1,4 +1,5 @@
-//===- Decisions.h - the remarks of a compilation -----------------*- C++ -*-===//
+//===- Decisions.h - the remarks of a compilation -----------------*- C++
+//-*-===//
 
 #ifndef HYBRID_LIB_COMPILER_DECISIONS_H
 #define HYBRID_LIB_COMPILER_DECISIONS_H

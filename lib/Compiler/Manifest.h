@@ -1,4 +1,5 @@
-//===- Manifest.h - the artifact's manifest ----------------------*- C++ -*-===//
+//===- Manifest.h - the artifact's manifest ----------------------*- C++
+//-*-===//
 
 #ifndef HYBRID_LIB_COMPILER_MANIFEST_H
 #define HYBRID_LIB_COMPILER_MANIFEST_H

@@ -17,8 +17,8 @@ using LaunchTimes = llvm::StringMap<double>;
 bool matches(const json::Object &measured, const CostPhase &phase) {
   if (measured.getString("entry") != llvm::StringRef(phase.entry))
     return false;
-  auto tokens = measured.getInteger("tokens"), steps =
-                                                   measured.getInteger("steps");
+  auto tokens = measured.getInteger("tokens"),
+       steps = measured.getInteger("steps");
   if (!tokens || !steps || *steps < 1)
     return false;
   return phase.isStep || *tokens == *steps * phase.tokens;

@@ -223,9 +223,9 @@ bool KernelCost::addLinalg(linalg::LinalgOp op, ArrayRef<Shape> operands) {
     double bytes = getBytes(value, operands[operand.getOperandNumber()]);
     bool isInit = op.isDpsInit(&operand);
     BlockArgument parameter = getParameter(value);
-    if (!isInit || (op.payloadUsesValueFromOperand(&operand) && parameter &&
-                    !kernel.getArgAttr(parameter.getArgNumber(),
-                                       kWriteOnlyAttr)))
+    if (!isInit ||
+        (op.payloadUsesValueFromOperand(&operand) && parameter &&
+         !kernel.getArgAttr(parameter.getArgNumber(), kWriteOnlyAttr)))
       read(value, bytes);
     if (isInit && escapes(op.getTiedOpResult(&operand)))
       cost.bytesWritten += bytes;

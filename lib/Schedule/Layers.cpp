@@ -130,8 +130,8 @@ LayerFinder::Facts LayerFinder::getFacts(LaunchOp launch,
     }
     facts.hasWeights = true;
     auto weight = dyn_cast<WeightOp>(leaf);
-    auto stated = parseName(weight ? weight.getName().str()
-                                   : getName(leaf->getLoc()));
+    auto stated =
+        parseName(weight ? weight.getName().str() : getName(leaf->getLoc()));
     if (stated && (!ofWeight || (stated->isSure && !ofWeight->isSure)))
       ofWeight = stated;
   }

@@ -128,16 +128,16 @@ std::optional<ShapeEvaluator::Shape> ShapeEvaluator::computeShape(Value value) {
       return std::nullopt;
     Shape shape;
     for (const ReassociationIndices &group : collapse.getReassociationIndices())
-      shape.push_back(llvm::accumulate(
-          group, int64_t(1),
-          [&](int64_t size, int64_t i) { return size * (*source)[i]; }));
+      shape.push_back(
+          llvm::accumulate(group, int64_t(1), [&](int64_t size, int64_t i) {
+            return size * (*source)[i];
+          }));
     return shape;
   }
   if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
     return getShape(insert.getDest());
   if (auto destination = dyn_cast<DestinationStyleOpInterface>(op))
-    return getShape(
-        destination.getTiedOpOperand(cast<OpResult>(value))->get());
+    return getShape(destination.getTiedOpOperand(cast<OpResult>(value))->get());
   return std::nullopt;
 }
 

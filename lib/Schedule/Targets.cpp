@@ -21,7 +21,8 @@ static DeviceLimits getLimits(StringRef name, TargetDeviceSpecAttr spec) {
   limits.name = name.str();
   auto number = [&](StringRef key) {
     auto id = StringAttr::get(spec.getContext(), key);
-    auto value = dyn_cast_if_present<FloatAttr>(spec.getSpecForIdentifier(id).getValue());
+    auto value = dyn_cast_if_present<FloatAttr>(
+        spec.getSpecForIdentifier(id).getValue());
     assert(value && "targets.mlir states every limit");
     return value.getValueAsDouble();
   };
@@ -111,8 +112,8 @@ StringRef getName(Limit limit) {
 
 Prediction predict(const LaunchCost &cost, const DeviceLimits &device) {
   double rate = device.getMatrixRate(cost.matrixBits);
-  double compute = cost.matrixFlops / rate +
-                   (cost.flops - cost.matrixFlops) / device.vector;
+  double compute =
+      cost.matrixFlops / rate + (cost.flops - cost.matrixFlops) / device.vector;
   Prediction prediction;
   auto consider = [&](double seconds, Limit limit) {
     if (seconds > prediction.seconds)

@@ -17,7 +17,7 @@ module attributes {dlti.target_system_spec = #dlti.target_system_spec<
     "title" = "CPU", "matrix_f32" = 1.0e11 : f64, "matrix_f16" = 1.0e11 : f64,
     "matrix_f8" = 1.0e11 : f64, "vector_f32" = 1.0e11 : f64,
     "exponentials" = 4.0e9 : f64, "bandwidth" = 2.0e10 : f64,
-    "cache" = 3.2e7 : f64, "cores" = 4.0 : f64, "launch" = 5.0e-6 : f64,
+    "cache" = 3.2e7 : f64, "cores" = 4.0 : f64, "launch" = 1.0e-6 : f64,
     "source" = "a guess: 4 cores; measure with --target-limits">,
   "h100" = #dlti.target_device_spec<
     "title" = "NVIDIA H100 SXM", "matrix_f32" = 4.95e14 : f64,

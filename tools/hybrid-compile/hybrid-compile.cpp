@@ -129,8 +129,9 @@ struct Options {
   cl::opt<Logits> reportLogits{
       "report-logits",
       cl::desc("Outputs that the prefills in the report compute:"),
-      cl::values(clEnumValN(Logits::Last, "last", "of the last token (default)"),
-                 clEnumValN(Logits::All, "all", "of all tokens")),
+      cl::values(
+          clEnumValN(Logits::Last, "last", "of the last token (default)"),
+          clEnumValN(Logits::All, "all", "of all tokens")),
       cl::init(Logits::Last), cl::cat(category)};
   cl::opt<std::string> reportDevice{
       "report-device",
@@ -139,7 +140,8 @@ struct Options {
       cl::init("cpu"), cl::cat(category)};
   cl::opt<std::string> targetLimits{
       "target-limits",
-      cl::desc("What that device can do at most, as bench/limits.c measures it"),
+      cl::desc(
+          "What that device can do at most, as bench/limits.c measures it"),
       cl::value_desc("file.json"), cl::cat(category)};
   cl::opt<std::string> profile{
       "profile",

@@ -1,4 +1,5 @@
-//===- CostModel.h - what launches cost at given sizes -----------*- C++ -*-===//
+//===- CostModel.h - what launches cost at given sizes -----------*- C++
+//-*-===//
 
 #ifndef HYBRID_SCHEDULE_COSTMODEL_H
 #define HYBRID_SCHEDULE_COSTMODEL_H
@@ -70,8 +71,7 @@ struct LaunchCost : Cost {
 
 /// The cost of `launch`, a launch on tensors, whose kernel `kernels` finds.
 /// None if a size is unknown.
-std::optional<LaunchCost> getLaunchCost(LaunchOp launch,
-                                        ShapeEvaluator &entry,
+std::optional<LaunchCost> getLaunchCost(LaunchOp launch, ShapeEvaluator &entry,
                                         const mlir::SymbolTable &kernels);
 
 /// FLOPs and exponentials of a linalg operation on operands of these shapes,

@@ -82,8 +82,8 @@ static const char *const product = R"(
 )";
 
 TEST(LaunchCostTest, AProductReadsItsOperandsOnce) {
-  Module module(launchOnRows(std::string(product) +
-                             "return %p : tensor<?x16xf32>"));
+  Module module(
+      launchOnRows(std::string(product) + "return %p : tensor<?x16xf32>"));
   std::optional<LaunchCost> cost = module.getCost({{"seq", 5}});
   ASSERT_TRUE(cost);
   EXPECT_EQ(cost->flops, 2 * 5 * 8 * 16);

@@ -1,7 +1,7 @@
 //===- LayersTest.cpp - which layer a launch belongs to -------------------===//
 
-#include "Module.h"
 #include "hybrid/Schedule/Layers.h"
+#include "Module.h"
 
 #include "gtest/gtest.h"
 
@@ -21,10 +21,9 @@ TEST(LayersTest, NamesThatStateALayer) {
            {"past_key.1.0", 1},
            {"model.layers.4.experts.9.up", 4}})
     EXPECT_EQ(parseLayer(name), std::optional<int64_t>(layer)) << name;
-  for (const char *name :
-       {"", "lm_head", "n44_RMSNormalization", "node_mul_14", "val_6",
-        "const_1e-06_f32", "norm2.weight", "h", "RMSNormalization:rms_32",
-        "model.99999999.x"})
+  for (const char *name : {"", "lm_head", "n44_RMSNormalization", "node_mul_14",
+                           "val_6", "const_1e-06_f32", "norm2.weight", "h",
+                           "RMSNormalization:rms_32", "model.99999999.x"})
     EXPECT_EQ(parseLayer(name), std::nullopt) << name;
 }
 
@@ -57,7 +56,7 @@ TEST(LayersTest, LaunchesWithoutANameGoWithTheirData) {
   std::vector<std::string> names;
   for (LaunchOp launch : module.getLaunches())
     names.push_back(layers[launch]);
-  EXPECT_EQ(names, (std::vector<std::string>{"shared", "embedding", "0", "0",
-                                             "0", "0", "1", "1", "1", "2",
-                                             "head"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"shared", "embedding", "0", "0", "0", "0",
+                                      "1", "1", "1", "2", "head"}));
 }

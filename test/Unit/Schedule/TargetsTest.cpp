@@ -15,15 +15,14 @@ TEST(TargetsTest, EveryDeviceStatesEveryLimit) {
   std::vector<std::string> names;
   for (const DeviceLimits &device : load()) {
     names.push_back(device.name);
-    for (double limit :
-         {device.matrix32, device.matrix16, device.matrix8, device.vector,
-          device.exponentials, device.bandwidth, device.cacheBytes,
-          device.cores, device.launch})
+    for (double limit : {device.matrix32, device.matrix16, device.matrix8,
+                         device.vector, device.exponentials, device.bandwidth,
+                         device.cacheBytes, device.cores, device.launch})
       EXPECT_GT(limit, 0) << device.name;
     EXPECT_FALSE(device.title.empty() || device.source.empty());
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"cpu", "h100", "h200", "a100",
-                                             "l4"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"cpu", "h100", "h200", "a100", "l4"}));
 }
 
 TEST(TargetsTest, TheLongestOfALaunchBindsIt) {
@@ -71,7 +70,8 @@ TEST(TargetsTest, LimitsThatMakeNoSense) {
            {"3", "no JSON object"},
            {"{}", "none of read_gb_per_second"},
            {R"({"fma_gflops": 0})", "'fma_gflops' is not a positive number"},
-           {R"({"fma_gflops": "9"})", "'fma_gflops' is not a positive number"}}) {
+           {R"({"fma_gflops": "9"})",
+            "'fma_gflops' is not a positive number"}}) {
     DeviceLimits device;
     std::string error = toString(applyLimits(device, text));
     EXPECT_NE(error.find(message), std::string::npos) << error;
