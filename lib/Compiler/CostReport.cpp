@@ -333,21 +333,46 @@ llvm::Expected<CostReport> buildCostReport(ModuleOp module,
   return report;
 }
 
+/// Whether the launch of `name` at level 4 begins that of `row`: specialised
+/// kernels have a number behind their name.
+static bool begins(const CostRow &row, StringRef name) {
+  if (row.parts > 1)
+    return name.starts_with("group_");
+  return name.consume_front(row.kernel) &&
+         (name.empty() || name.consume_front("_")) &&
+         llvm::all_of(name, llvm::isDigit);
+}
+
+/// Launches keep their order; groups may have been split. False if they are not
+/// those of the rows.
+static bool addCompiledNames(std::vector<CostRow> &rows,
+                             ArrayRef<StringRef> names) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (names.empty() || !begins(rows[i], names.front()))
+      return false;
+    rows[i].compiled = names.consume_front().str();
+    bool isLast = i + 1 == rows.size();
+    while (!names.empty() && rows[i].parts > 1 &&
+           (isLast || !begins(rows[i + 1], names.front())))
+      rows[i].compiled += "+" + names.consume_front().str();
+  }
+  return names.empty();
+}
+
 void addCompiledNames(CostReport &report, ModuleOp module) {
-  // Launches keep their order, merged or not; copies come between them.
   for (CostPhase &phase : report.phases) {
     auto entry = module.lookupSymbol<func::FuncOp>(phase.entry);
     if (!entry)
       continue;
     std::vector<StringRef> names;
     entry.walk([&](LaunchOp launch) {
+      // Copies are no rows.
       if (!launch.getKernel().starts_with("copy_"))
         names.push_back(launch.getKernel());
     });
-    if (names.size() != phase.launches.size())
-      continue;
-    for (auto [row, name] : llvm::zip(phase.launches, names))
-      row.compiled = name.str();
+    if (!addCompiledNames(phase.launches, names))
+      for (CostRow &row : phase.launches)
+        row.compiled.clear();
   }
 }
 

@@ -19,7 +19,7 @@ namespace hybrid {
 struct CostRow {
   /// The kernels of the launches that run side by side, joined by "+".
   std::string kernel, layer, node;
-  /// The kernel in the artifact; empty if not known.
+  /// The kernels in the artifact, joined by "+"; empty if not known.
   std::string compiled;
   /// Launches, and the kernels in them.
   unsigned launches = 0, parts = 0;

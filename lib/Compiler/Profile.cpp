@@ -52,12 +52,18 @@ void addTimes(CostPhase &phase, const LaunchTimes &times) {
   llvm::StringMap<Sum> layers, kernels;
   Sum total;
   for (CostRow &row : phase.launches) {
-    auto time = times.find(row.compiled);
-    if (time == times.end())
+    llvm::SmallVector<llvm::StringRef> names;
+    llvm::StringRef(row.compiled).split(names, '+');
+    double seconds = 0;
+    if (!llvm::all_of(names, [&](llvm::StringRef name) {
+          auto time = times.find(name);
+          seconds += time == times.end() ? 0 : time->second;
+          return time != times.end();
+        }))
       continue;
-    row.measured = time->second;
+    row.measured = seconds;
     for (Sum *sum : {&layers[row.layer], &kernels[row.kernel], &total}) {
-      sum->seconds += time->second;
+      sum->seconds += seconds;
       ++sum->launches;
     }
   }
