@@ -1,5 +1,4 @@
-//===- CostReport.h - what a module at level 3 costs --------------*- C++
-//-*-===//
+//===- CostReport.h - what a module at level 3 costs ------------*- C++ -*-===//
 
 #ifndef HYBRID_LIB_COMPILER_COSTREPORT_H
 #define HYBRID_LIB_COMPILER_COSTREPORT_H

@@ -1,5 +1,4 @@
-//===- Decisions.h - the remarks of a compilation -----------------*- C++
-//-*-===//
+//===- Decisions.h - the remarks of a compilation ---------------*- C++ -*-===//
 
 #ifndef HYBRID_LIB_COMPILER_DECISIONS_H
 #define HYBRID_LIB_COMPILER_DECISIONS_H

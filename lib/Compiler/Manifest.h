@@ -1,5 +1,4 @@
-//===- Manifest.h - the artifact's manifest ----------------------*- C++
-//-*-===//
+//===- Manifest.h - the artifact's manifest ---------------------*- C++ -*-===//
 
 #ifndef HYBRID_LIB_COMPILER_MANIFEST_H
 #define HYBRID_LIB_COMPILER_MANIFEST_H

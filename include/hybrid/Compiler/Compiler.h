@@ -1,5 +1,4 @@
-//===- Compiler.h - everything that hybrid-compile does ----------*- C++
-//-*-===//
+//===- Compiler.h - everything that hybrid-compile does ---------*- C++ -*-===//
 
 #ifndef HYBRID_COMPILER_COMPILER_H
 #define HYBRID_COMPILER_COMPILER_H

@@ -1,5 +1,4 @@
-//===- Report.h - what a model costs, and why ---------------------*- C++
-//-*-===//
+//===- Report.h - what a model costs, and why -------------------*- C++ -*-===//
 
 #ifndef HYBRID_COMPILER_REPORT_H
 #define HYBRID_COMPILER_REPORT_H

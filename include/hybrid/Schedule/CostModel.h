@@ -1,5 +1,4 @@
-//===- CostModel.h - what launches cost at given sizes -----------*- C++
-//-*-===//
+//===- CostModel.h - what launches cost at given sizes ----------*- C++ -*-===//
 
 #ifndef HYBRID_SCHEDULE_COSTMODEL_H
 #define HYBRID_SCHEDULE_COSTMODEL_H

@@ -1,5 +1,4 @@
-//===- Layers.h - which layer of the model a launch belongs to ---*- C++
-//-*-===//
+//===- Layers.h - which layer of the model a launch belongs to --*- C++ -*-===//
 
 #ifndef HYBRID_SCHEDULE_LAYERS_H
 #define HYBRID_SCHEDULE_LAYERS_H

@@ -1,5 +1,4 @@
-//===- Targets.h - what devices can do, and times predicted ------*- C++
-//-*-===//
+//===- Targets.h - what devices can do, and times predicted -----*- C++ -*-===//
 
 #ifndef HYBRID_SCHEDULE_TARGETS_H
 #define HYBRID_SCHEDULE_TARGETS_H

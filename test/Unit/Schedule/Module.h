@@ -1,5 +1,4 @@
-//===- Module.h - a module at level 3 from text -------------------*- C++
-//-*-===//
+//===- Module.h - a module at level 3 from text -----------------*- C++ -*-===//
 
 #ifndef HYBRID_TEST_UNIT_SCHEDULE_MODULE_H
 #define HYBRID_TEST_UNIT_SCHEDULE_MODULE_H
