@@ -59,3 +59,13 @@ function(hybrid_add_tool name)
   target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS})
   hybrid_use_mlir(${name})
 endfunction()
+
+# hybrid_embed(FILE): FILE.inc in the build folder is the text of FILE, a path in
+# the source folder, as a raw string literal.
+function(hybrid_embed file)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+               ${CMAKE_SOURCE_DIR}/${file})
+  file(READ ${CMAKE_SOURCE_DIR}/${file} EMBEDDED)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/${file}.inc
+       CONTENT "R\"embedded(@EMBEDDED@)embedded\"\n" @ONLY)
+endfunction()

@@ -3,6 +3,7 @@
 #include "hybrid/Compiler/Compiler.h"
 
 #include "Bundle.h"
+#include "CostReport.h"
 #include "Manifest.h"
 #include "hybrid/Compiler/Pipelines.h"
 #include "hybrid/Conversion/ScheduleToKernel/Passes.h"
@@ -15,6 +16,7 @@
 #include "llvm/IR/Module.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SourceMgr.h"
@@ -36,6 +38,8 @@ public:
         report(report), context(makeRegistry()) {
     // Diagnostics name nodes; a dump of the function would bury them.
     context.printOpOnDiagnostic(false);
+    if (hasReport())
+      collectDecisions(context, decisions);
   }
 
   bool run();
@@ -52,13 +56,21 @@ private:
   }
   bool fail(llvm::Error error) { return fail(toString(std::move(error))); }
 
+  bool hasReport() const { return options.report.format != ReportFormat::None; }
   template <typename Fn>
   bool phase(llvm::StringRef name, Fn fn);
+  bool compile();
   bool import();
   bool runPipeline(llvm::function_ref<void(OpPassManager &)> build);
   bool printModule();
   bool generateCode();
-  bool writeOutput(llvm::function_ref<void(llvm::raw_ostream &)> write);
+  bool writeOutput(llvm::function_ref<void(llvm::raw_ostream &)> write) {
+    return writeFile(output, write);
+  }
+  bool writeFile(llvm::StringRef file,
+                 llvm::function_ref<void(llvm::raw_ostream &)> write);
+  bool countCosts();
+  bool writeReport();
   bool writeBundle(llvm::ArrayRef<char> object);
   std::vector<WeightRef> getWeights();
 
@@ -68,10 +80,13 @@ private:
   const CompileOptions options;
   llvm::raw_ostream &errors;
   CompileReport &report;
+  // Before the context, which adds to them as long as it lives.
+  std::vector<Decision> decisions;
   MLIRContext context;
   OwningOpRef<ModuleOp> module;
   CPUTarget target;
   llvm::json::Object modelInfo, manifest;
+  std::optional<CostReport> costs;
 };
 
 template <typename Fn>
@@ -135,18 +150,18 @@ bool Compilation::runPipeline(llvm::function_ref<void(OpPassManager &)> build) {
   return succeeded(pm.run(*module));
 }
 
-bool Compilation::writeOutput(
-    llvm::function_ref<void(llvm::raw_ostream &)> write) {
-  if (output == "-") {
+bool Compilation::writeFile(
+    llvm::StringRef file, llvm::function_ref<void(llvm::raw_ostream &)> write) {
+  if (file == "-") {
     write(llvm::outs());
     return true;
   }
   // Written beside and renamed, so that nothing half-written is left.
-  if (auto error = llvm::writeToOutput(output, [&](llvm::raw_ostream &os) {
+  if (auto error = llvm::writeToOutput(file, [&](llvm::raw_ostream &os) {
         write(os);
         return llvm::Error::success();
       }))
-    return fail("cannot write " + output + ": " + toString(std::move(error)));
+    return fail("cannot write " + file + ": " + toString(std::move(error)));
   return true;
 }
 
@@ -157,6 +172,30 @@ bool Compilation::printModule() {
   return writeOutput([&](llvm::raw_ostream &os) {
     module->print(os, flags);
     os << "\n";
+  });
+}
+
+bool Compilation::countCosts() {
+  auto result = buildCostReport(*module, options.report);
+  if (!result)
+    return fail(result.takeError());
+  costs = std::move(*result);
+  costs->model = llvm::sys::path::filename(input).str();
+  return true;
+}
+
+bool Compilation::writeReport() {
+  if (!options.report.profile.empty())
+    if (auto error = addProfile(*costs, options.report.profile))
+      return fail(std::move(error));
+  costs->decisions = decisions;
+  return writeFile(options.report.file, [&](llvm::raw_ostream &os) {
+    if (options.report.format == ReportFormat::Text)
+      os << costs->toText();
+    else if (options.report.format == ReportFormat::HTML)
+      os << costs->toHTML();
+    else
+      os << llvm::formatv("{0:2}", llvm::json::Value(costs->toJSON())) << "\n";
   });
 }
 
@@ -220,6 +259,11 @@ bool Compilation::generateCode() {
 }
 
 bool Compilation::run() {
+  return compile() &&
+         (!costs || phase("report", [&] { return writeReport(); }));
+}
+
+bool Compilation::compile() {
   llvm::StringRef device = options.target, spec;
   std::tie(device, spec) = device.split(':');
   if (device != "cpu")
@@ -245,6 +289,10 @@ bool Compilation::run() {
     if (!phase(name, [&] { return runPipeline(build); }))
       return false;
     done = options.stage == last;
+    // Costs are those of level 3.
+    if (last == Stage::Schedule && hasReport() &&
+        !phase("costs", [&] { return countCosts(); }))
+      return false;
     return !done || printModule();
   };
   bool done = false;
@@ -275,6 +323,9 @@ bool Compilation::run() {
           done) ||
       done)
     return done;
+  // A profile is about kernels as they are compiled.
+  if (options.stage == Stage::Report && options.report.profile.empty())
+    return true;
   if (!stage(
           "kernels", Stage::Kernel,
           [&](OpPassManager &pm) {
@@ -285,6 +336,10 @@ bool Compilation::run() {
           done) ||
       done)
     return done;
+  if (costs)
+    addCompiledNames(*costs, *module);
+  if (options.stage == Stage::Report)
+    return true;
   // What level 5 no longer shows.
   auto object = buildManifest(*module, target, std::move(modelInfo));
   if (!object)

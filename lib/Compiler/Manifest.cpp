@@ -101,13 +101,19 @@ json::Object describeState(StateOp state, StringRef batch) {
 
 } // namespace
 
-std::map<std::string, int64_t> getStateBytes(ModuleOp module) {
+std::map<std::string, int64_t> getStateBytes(ModuleOp module,
+                                             std::optional<int64_t> length) {
   std::map<std::string, int64_t> bytes;
   for (auto state : module.getOps<StateOp>()) {
     auto type = cast<RankedTensorType>(state.getType());
+    auto axis = state.getLengthAxis();
     int64_t size = llvm::divideCeil(type.getElementTypeBitWidth(), 8);
-    for (int64_t dim : type.getShape())
-      size *= ShapedType::isDynamic(dim) ? 1 : dim;
+    for (auto [i, dim] : llvm::enumerate(type.getShape())) {
+      if (ShapedType::isDynamic(dim))
+        continue;
+      bool isLength = length && axis && *axis == int64_t(i);
+      size *= isLength ? std::min(dim, *length) : dim;
+    }
     bytes[getKindName(state)] += size;
   }
   return bytes;

@@ -1,5 +1,4 @@
-//===- Manifest.h - the artifact's manifest ----------------------*- C++
-//-*-===//
+//===- Manifest.h - the artifact's manifest ---------------------*- C++ -*-===//
 
 #ifndef HYBRID_LIB_COMPILER_MANIFEST_H
 #define HYBRID_LIB_COMPILER_MANIFEST_H
@@ -12,8 +11,11 @@
 
 namespace hybrid {
 
-/// Bytes of the states of one sequence by kind, as the manifest names kinds.
-std::map<std::string, int64_t> getStateBytes(mlir::ModuleOp module);
+/// Bytes of the states of one sequence by kind, as the manifest names kinds: of
+/// `length` tokens, or at full capacity.
+std::map<std::string, int64_t>
+getStateBytes(mlir::ModuleOp module,
+              std::optional<int64_t> length = std::nullopt);
 
 /// The manifest (docs/artifact.md) of a module at level 4, without what the
 /// artifact writer adds. `model` becomes its "model" object.

@@ -344,7 +344,8 @@ LaunchOp KernelBuilder::launch(OpBuilder &builder, func::FuncOp kernel) {
 std::string getText(func::FuncOp kernel) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  kernel->print(os, OpPrintingFlags().printGenericOpForm(false));
+  // Aliases would be looked for in the whole module.
+  kernel->print(os, OpPrintingFlags().useLocalScope());
   return text;
 }
 

@@ -11,7 +11,7 @@ import unittest
 
 import numpy as np
 from support import SCRATCH
-from test_models import COMPILED
+from test_models import COMPILED, file_of
 
 import hybrid
 from hybrid import models
@@ -138,6 +138,127 @@ class Costs(unittest.TestCase):
             with self.assertRaises(hybrid.InvalidArgument) as caught:
                 models.cost(design, **options)
             self.assertIn(message, str(caught.exception))
+
+
+class Compiler(unittest.TestCase):
+    """Beside what the compiler says of the same designs, once they are fused."""
+
+    #: The least and the most that the compiler's figures are of ours. In a step each
+    #: launch computes the norm that it reads for itself, so that FLOPs and weights
+    #: of norms count for each of the products behind them.
+    USUAL = {
+        "flops": (0.998, 1.011),
+        # log1p of the softplus counts, too; of a sequence whose keys are in a ring,
+        # more of those of a prefill are visited.
+        "exps": (1, 1.028),
+        "weights": (1, 1.007),
+        "states": (1, 1),
+    }
+    #: What differs more, and why, by how names of designs begin and by phase.
+    OTHERWISE = {
+        # -exp(A) of the weights is computed in each call, of all of a Mamba-1's
+        # state; we count neither it nor the reading of A.
+        ("mamba1", "prefill"): {"exps": (1.05, 1.1), "weights": (1.05, 1.07)},
+        ("mamba1", "decode"): {"exps": (1.8, 1.9), "weights": (1.05, 1.07)},
+        # A prefill computes its keys, which are no state before they are kept.
+        ("swa", "prefill"): {"states": (0.75, 0.78)},
+        # The mask of the second map is not raised: all pairs are computed.
+        ("diff-transformer", "prefill"): {"flops": (1.03, 1.05), "exps": (1.15, 1.25)},
+        # Every expert runs, where we count those that tokens are routed to.
+        ("inter-tiny-1:2-moe", "prefill"): {"flops": (2, 2.3), "exps": (1.9, 2.1)},
+        ("inter-tiny-1:2-moe", "decode"): {
+            "flops": (2, 2.3),
+            "exps": (1.8, 2.1),
+            "weights": (2.1, 2.5),
+        },
+        # Mamba-1, experts, and a window in differential attention.
+        ("axes", "prefill"): {"flops": (1, 1.2), "exps": (1, 1.2)},
+        ("axes", "decode"): {
+            "flops": (1, 1.2),
+            "exps": (1, 1.2),
+            "weights": (1, 1.2),
+            "states": (1, 1.1),
+        },
+    }
+    CONTEXT = 24
+
+    def check(self, design, phase):
+        path = file_of(design)
+        if not path.exists():
+            design.save(path, seed=1)
+        want = models.cost(design, context=self.CONTEXT, phase=phase, dtype="f32")
+        got = models.compiler_costs(path, context=self.CONTEXT, phase=phase)
+        ranges = dict(self.USUAL)
+        for (name, when), others in self.OTHERWISE.items():
+            if design.name.startswith(name) and when == phase:
+                ranges.update(others)
+        for figure, (least, most) in ranges.items():
+            whole = getattr(got.total, figure)
+            ratio = whole / max(getattr(want.total, figure), 1)
+            self.assertGreaterEqual(ratio, least - 1e-9, (figure, phase))
+            self.assertLessEqual(ratio, most + 1e-9, (figure, phase))
+            parts = sum(getattr(layer, figure) for layer in got.layers.values())
+            self.assertAlmostEqual(parts, whole, delta=1e-6 * parts)
+        # What passes between kernels counts there, too.
+        self.assertLess(0.7 * want.total.activations, got.total.activations)
+        self.assertLess(got.total.activations, 3 * want.total.activations)
+        if design.name != "axes":
+            held = {kind: size for kind, size in want.states.items() if size}
+            self.assertEqual(got.states, held)
+        numbers = {str(layer) for layer in range(len(design.layers))}
+        self.assertEqual(set(got.layers), numbers | {"embedding", "head"})
+
+    def test_layers_alike_are_launched_alike(self):
+        design = models.mamba2("tiny")
+        path = SCRATCH / "alike.onnx"
+        design.save(path)
+        for phase in ("prefill", "decode"):
+            got = models.compiler_costs(path, context=self.CONTEXT, phase=phase)
+            numbers = [str(layer) for layer in range(len(design.layers))]
+            self.assertEqual(len({got.launches[layer] for layer in numbers}), 1)
+            steps = {got.layers[layer].flops for layer in numbers}
+            self.assertEqual(len(steps), 1)
+
+    def test_sequences_and_logits(self):
+        design = models.inter("tiny")
+        path = SCRATCH / "sequences.onnx"
+        design.save(path)
+
+        def flops(**options):
+            got = models.compiler_costs(path, context=9, **options)
+            return got.total.flops, sum(got.states.values())
+
+        one, held = flops()
+        two, held_by_two = flops(batch=2)
+        self.assertLess(abs(two / one - 2), 0.01)
+        self.assertEqual(held_by_two, 2 * held)
+        whole, _ = flops(phase="prefill")
+        last, _ = flops(phase="prefill", logits="last")
+        head = 2 * 8 * design.width * design.vocabulary
+        self.assertGreaterEqual(whole - last, head)
+        self.assertLess(whole - last, 3 * head)
+
+    def test_refusals(self):
+        with self.assertRaises(hybrid.CompileError):
+            models.compiler_costs(SCRATCH / "absent.onnx", context=8)
+        for options in ({"phase": "train"}, {"logits": "none"}):
+            with self.assertRaises(hybrid.InvalidArgument):
+                models.compiler_costs("x.onnx", context=8, **options)
+
+
+def add_checks():
+    """One test per design and phase."""
+    for design in COMPILED:
+        for phase in ("prefill", "decode"):
+
+            def test(self, design=design, phase=phase):
+                self.check(design, phase)
+
+            name = design.name.replace("-", "_").replace(":", "_")
+            setattr(Compiler, f"test_{name}_{phase}", test)
+
+
+add_checks()
 
 
 class Paper(unittest.TestCase):

@@ -15,6 +15,7 @@ namespace cl = llvm::cl;
 namespace {
 
 enum class Peer { None, ONNXRuntime };
+enum class Logits { Last, All };
 
 /// The tool's options; in a struct, so that their registration is visible.
 struct Options {
@@ -98,12 +99,88 @@ struct Options {
       cl::values(clEnumValN(Peer::ONNXRuntime, "onnxruntime",
                             "with onnxruntime's, by Python's package hybrid")),
       cl::init(Peer::None), cl::cat(category)};
+  cl::opt<hybrid::ReportFormat> report{
+      "report",
+      cl::desc("Print what the model costs, and why (docs/report.md); without "
+               "-o, --emit and --verify, no code is generated:"),
+      cl::values(clEnumValN(hybrid::ReportFormat::Text, "text", "tables"),
+                 clEnumValN(hybrid::ReportFormat::JSON, "json", "JSON"),
+                 clEnumValN(hybrid::ReportFormat::HTML, "html",
+                            "a page with plots, by default "
+                            "MODEL.report.html")),
+      cl::init(hybrid::ReportFormat::None), cl::cat(category)};
+  cl::opt<std::string> reportFile{
+      "report-file",
+      cl::desc("Where the report goes (default for text and JSON: the standard "
+               "output)"),
+      cl::value_desc("file"), cl::cat(category)};
+  cl::list<int64_t> reportSeqs{
+      "report-seq", cl::CommaSeparated,
+      cl::desc("Tokens of the prefills in the report (default 512,2048)"),
+      cl::value_desc("tokens,…"), cl::cat(category)};
+  cl::list<int64_t> reportContexts{
+      "report-context", cl::CommaSeparated,
+      cl::desc("Tokens that sequences hold after the decode steps in the "
+               "report (default 512,4096)"),
+      cl::value_desc("tokens,…"), cl::cat(category)};
+  cl::opt<int64_t> reportBatch{
+      "report-batch", cl::desc("Sequences of a call in the report (default 1)"),
+      cl::init(1), cl::cat(category)};
+  cl::opt<Logits> reportLogits{
+      "report-logits",
+      cl::desc("Outputs that the prefills in the report compute:"),
+      cl::values(
+          clEnumValN(Logits::Last, "last", "of the last token (default)"),
+          clEnumValN(Logits::All, "all", "of all tokens")),
+      cl::init(Logits::Last), cl::cat(category)};
+  cl::opt<std::string> reportDevice{
+      "report-device",
+      cl::desc("Device whose times the report predicts: cpu (default), h100, "
+               "h200, a100, l4"),
+      cl::init("cpu"), cl::cat(category)};
+  cl::opt<std::string> targetLimits{
+      "target-limits",
+      cl::desc(
+          "What that device can do at most, as bench/limits.c measures it"),
+      cl::value_desc("file.json"), cl::cat(category)};
+  cl::opt<std::string> profile{
+      "profile",
+      cl::desc("Put the times that hybrid-run --bench --per-kernel --json "
+               "measured beside those predicted"),
+      cl::value_desc("file.json"), cl::cat(category)};
   cl::opt<bool> layers{
       "layers",
       cl::desc("With --verify: look for the first value inside of the model "
                "that differs"),
       cl::cat(category)};
 };
+
+/// What is wrong with the options of the report, or "".
+std::string problemOfReport(const Options &options, const std::string &output,
+                            const hybrid::CompileOptions &compile) {
+  if (options.report == hybrid::ReportFormat::None) {
+    std::initializer_list<std::reference_wrapper<const cl::Option>> others = {
+        options.reportFile,   options.reportSeqs,   options.reportContexts,
+        options.reportBatch,  options.reportLogits, options.reportDevice,
+        options.targetLimits, options.profile};
+    for (const cl::Option &option : others)
+      if (option.getNumOccurrences())
+        return "--" + option.ArgStr.str() + " needs --report";
+    return {};
+  }
+  if (compile.stage < hybrid::Stage::Schedule)
+    return "--report needs level 3, which --emit=onnx and --emit=hybrid do not "
+           "reach";
+  if (compile.report.file != "-")
+    return {};
+  if (options.json || options.verify != Peer::None)
+    return "--json and --verify print to the standard output, as --report "
+           "does: --report-file names a file for it";
+  if (compile.stage != hybrid::Stage::Report && output == "-")
+    return "--emit and --report both print to the standard output: -o or "
+           "--report-file names a file for one";
+  return {};
+}
 
 /// What is wrong with the combination of options, or "".
 std::string problemOf(const Options &options, const std::string &output) {
@@ -128,6 +205,28 @@ std::string problemOf(const Options &options, const std::string &output) {
   if (output == "-")
     return "--verify runs the artifact, which must go to a file";
   return {};
+}
+
+hybrid::ReportOptions getReport(const Options &options) {
+  hybrid::ReportOptions report;
+  report.format = options.report;
+  report.seqs.assign(options.reportSeqs.begin(), options.reportSeqs.end());
+  report.contexts.assign(options.reportContexts.begin(),
+                         options.reportContexts.end());
+  report.batch = options.reportBatch;
+  report.device = options.reportDevice;
+  report.allLogits = options.reportLogits == Logits::All;
+  report.limits = options.targetLimits;
+  report.profile = options.profile;
+  report.file = options.reportFile;
+  if (report.file.empty() && report.format == hybrid::ReportFormat::HTML) {
+    llvm::SmallString<128> path(options.input);
+    llvm::sys::path::replace_extension(path, "report.html");
+    report.file = path.str().str();
+  }
+  if (report.file.empty())
+    report.file = "-";
+  return report;
 }
 
 } // namespace
@@ -160,6 +259,11 @@ int main(int argc, char **argv) {
     compile.raise = options.raise;
   compile.optLevel = options.optLevel;
   compile.progress = options.verbose;
+  compile.report = getReport(options);
+  if (compile.report.format != hybrid::ReportFormat::None &&
+      options.output.empty() && !options.emit.getNumOccurrences() &&
+      options.verify == Peer::None)
+    compile.stage = hybrid::Stage::Report;
 
   std::string output = options.output;
   if (output.empty()) {
@@ -171,7 +275,9 @@ int main(int argc, char **argv) {
       output = path.str().str();
     }
   }
-  const std::string problem = problemOf(options, output);
+  std::string problem = problemOf(options, output);
+  if (problem.empty())
+    problem = problemOfReport(options, output, compile);
   if (!problem.empty()) {
     llvm::errs() << "hybrid-compile: error: " << problem << "\n";
     return 2;

@@ -1,7 +1,9 @@
-//===- Compiler.h - everything that hybrid-compile does ----------*- C++ -*-===//
+//===- Compiler.h - everything that hybrid-compile does ---------*- C++ -*-===//
 
 #ifndef HYBRID_COMPILER_COMPILER_H
 #define HYBRID_COMPILER_COMPILER_H
+
+#include "hybrid/Compiler/Report.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -15,7 +17,17 @@
 namespace hybrid {
 
 /// Where a compilation stops, in order.
-enum class Stage { ONNX, Hybrid, Schedule, Kernel, LLVM, Object, Bundle };
+enum class Stage {
+  ONNX,
+  Hybrid,
+  Schedule,
+  /// Ends as early as the report is complete, without any output but it.
+  Report,
+  Kernel,
+  LLVM,
+  Object,
+  Bundle
+};
 
 /// The families of decomposed operators that CompileOptions::raise may name.
 llvm::ArrayRef<llvm::StringRef> getRaisedFamilies();
@@ -39,6 +51,8 @@ struct CompileOptions {
   unsigned optLevel = 2;
   /// Print each phase's time to stderr as it ends.
   bool progress = false;
+  /// Written once all else is. Level 3 must be reached.
+  ReportOptions report;
 };
 
 /// What a compilation produced, for reports.

@@ -11,6 +11,7 @@ is known, without a compiler.
 docs/models.md describes it all.
 """
 
+from ._compiled import CompilerCosts, compiler_costs
 from ._cost import Cost, Costs, cost, state_bytes
 from ._design import (
     Attention,
@@ -43,6 +44,7 @@ from ._recipes import (
 __all__ = [
     "SIZES",
     "Attention",
+    "CompilerCosts",
     "Cost",
     "Costs",
     "Design",
@@ -54,6 +56,7 @@ __all__ = [
     "Parallel",
     "Parameters",
     "Rope",
+    "compiler_costs",
     "cost",
     "diff_mamba",
     "diff_transformer",
