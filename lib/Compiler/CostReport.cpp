@@ -307,9 +307,7 @@ void ReportBuilder::addWeights() {
   // Entries share weights; constants that folding made are code.
   llvm::StringMap<int64_t> bytes;
   module.walk([&](WeightOp weight) {
-    auto type = cast<RankedTensorType>(weight.getType());
-    bytes[weight.getName()] = llvm::divideCeil(
-        type.getNumElements() * type.getElementTypeBitWidth(), 8);
+    bytes[weight.getName()] = weight.getLength();
   });
   for (const auto &entry : bytes)
     report.weightBytes += entry.second;

@@ -8,6 +8,7 @@
 
 #include "hybrid/Schedule/CostModel.h"
 
+#include "hybrid/Dialect/Hybrid/Transforms/Views.h"
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -41,20 +42,6 @@ static double getBytes(Value value, ArrayRef<int64_t> shape) {
   double bits = type.isIntOrFloat() ? type.getIntOrFloatBitWidth() : 64;
   // Truth values have a byte each.
   return getCount(shape) * (bits == 1 ? 8 : bits) / 8;
-}
-
-static bool isView(Operation *op) {
-  return isa<tensor::ExtractSliceOp, tensor::CastOp, tensor::ExpandShapeOp,
-             tensor::CollapseShapeOp>(op);
-}
-
-static Value skipViews(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (!isView(op))
-      break;
-    value = op->getOperand(0);
-  }
-  return value;
 }
 
 Origin getOrigin(Value value) {

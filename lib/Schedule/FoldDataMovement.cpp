@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Elementwise.h"
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -26,9 +27,7 @@ std::optional<std::pair<Value, AffineMap>> getMovement(Value value) {
   auto op = value.getDefiningOp<linalg::GenericOp>();
   if (!op || op.getNumDpsInputs() != 1 || op->getNumResults() != 1 ||
       op.getNumReductionLoops() > 0 ||
-      !op.getIndexingMapsArray().back().isIdentity() ||
-      op.getBody()->getTerminator()->getOperand(0) !=
-          op.getBody()->getArgument(0))
+      !op.getIndexingMapsArray().back().isIdentity() || !isDataMovement(op))
     return std::nullopt;
   return std::pair(op.getDpsInputs()[0], op.getIndexingMapsArray().front());
 }

@@ -11,6 +11,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Elementwise.h"
+#include "hybrid/Dialect/Hybrid/Transforms/Sizes.h"
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -20,7 +22,6 @@
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
@@ -94,9 +95,7 @@ bool isPrologue(Operation *op) {
       !generic.getIndexingMapsArray().back().isIdentity() ||
       generic.payloadUsesValueFromOperand(generic.getDpsInitOperand(0)))
     return false;
-  return llvm::none_of(*generic.getBody(), [](Operation &inner) {
-    return inner.getNumRegions() > 0 || isa<tensor::ExtractOp>(inner);
-  });
+  return !hasControlOrLoads(generic);
 }
 
 /// Bytes of the rows that a block of a contraction may compute for itself.
@@ -373,17 +372,12 @@ struct FormKernels : impl::FormKernelsPassBase<FormKernels> {
 
 /// Whether the entry's work grows with the number of tokens of a call.
 bool FormKernels::hasSequence(func::FuncOp entry) {
-  auto symbols = getOperation()->getAttrOfType<ArrayAttr>(kSymbolsAttr);
-  llvm::StringSet<> fixed;
-  for (Attribute attr : symbols ? symbols.getValue() : ArrayRef<Attribute>()) {
-    auto symbol = cast<DictionaryAttr>(attr);
-    StringRef role = symbol.getAs<StringAttr>("role").getValue();
-    if (role == "batch" || role == "past")
-      fixed.insert(symbol.getAs<StringAttr>("name").getValue());
-  }
+  StringRef batch = findSymbolName(getOperation(), "batch"),
+            past = findSymbolName(getOperation(), "past");
   WalkResult result = entry.walk([&](DimOp dim) {
-    return fixed.contains(dim.getName()) ? WalkResult::advance()
-                                         : WalkResult::interrupt();
+    return dim.getName() == batch || dim.getName() == past
+               ? WalkResult::advance()
+               : WalkResult::interrupt();
   });
   return result.wasInterrupted();
 }

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Elementwise.h"
 #include "hybrid/Dialect/Hybrid/Transforms/Sizes.h"
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -22,23 +23,6 @@ namespace hybrid {
 #include "hybrid/Schedule/Passes.h.inc"
 
 namespace {
-
-/// The body only yields an input: a broadcast, a transpose or a copy.
-bool isDataMovement(linalg::GenericOp op) {
-  Block &body = *op.getBody();
-  if (body.getOperations().size() != 1)
-    return false;
-  auto arg = dyn_cast<BlockArgument>(body.getTerminator()->getOperand(0));
-  return arg && arg.getArgNumber() < op.getNumDpsInputs();
-}
-
-/// Merging would turn code that vectorises into code that walks memory
-/// element by element: the body loads, branches or loops.
-bool hasControlOrLoads(linalg::GenericOp op) {
-  return llvm::any_of(*op.getBody(), [](Operation &inner) {
-    return inner.getNumRegions() > 0 || isa<tensor::ExtractOp>(inner);
-  });
-}
 
 bool paysToFuse(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<linalg::GenericOp>();
@@ -58,7 +42,7 @@ bool paysToFuse(OpOperand *operand) {
 /// Whether a reshape stands between a contraction or norm and elementwise work
 /// that could then run on the same tiles.
 bool paysToCollapse(OpOperand *operand) {
-  auto isContraction = [](Operation *op) {
+  auto reduces = [](Operation *op) {
     auto linalgOp = dyn_cast_or_null<linalg::LinalgOp>(op);
     return linalgOp && linalgOp.getNumReductionLoops() > 0;
   };
@@ -70,11 +54,11 @@ bool paysToCollapse(OpOperand *operand) {
   // Up through an expansion of its result, or down to what it reads.
   if (auto expand = operand->get().getDefiningOp<tensor::ExpandShapeOp>())
     return isElementwise(operand->getOwner()) &&
-           isContraction(expand.getSrc().getDefiningOp());
+           reduces(expand.getSrc().getDefiningOp());
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(operand->getOwner()))
     return isElementwise(collapse.getSrc().getDefiningOp()) &&
            llvm::any_of(collapse->getUsers(), [&](Operation *user) {
-             return isContraction(user) || isa<NormOp, GatedNormOp>(user);
+             return reduces(user) || isa<NormOp, GatedNormOp>(user);
            });
   return false;
 }

@@ -8,6 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "hybrid/Dialect/Hybrid/Transforms/Views.h"
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -21,17 +22,6 @@ namespace hybrid {
 #include "hybrid/Schedule/Passes.h.inc"
 
 namespace {
-
-/// The tensor that `value` is a view of.
-Value getViewed(Value value) {
-  while (Operation *def = value.getDefiningOp()) {
-    if (!isa<tensor::ExtractSliceOp, tensor::CastOp, tensor::ExpandShapeOp,
-             tensor::CollapseShapeOp>(def))
-      break;
-    value = def->getOperand(0);
-  }
-  return value;
-}
 
 /// Orders the operations of one entry.
 class Scheduler {
@@ -56,8 +46,8 @@ private:
   unsigned maxParts, window;
   SmallVector<SmallVector<LaunchOp>> groups;
   DenseMap<Operation *, unsigned> ready;
-  /// Groups that read a tensor, and the first in which what is written over
-  /// it may be: a later writer works in place on what nobody reads any more.
+  /// The last groups in which a tensor is read, and is updated in place: a
+  /// later update stands behind both, a later read behind the updates.
   DenseMap<Value, unsigned> lastRead, lastWrite;
 };
 
@@ -66,7 +56,7 @@ unsigned Scheduler::firstGroupFor(LaunchOp launch) {
   for (OpOperand &operand : launch->getOpOperands()) {
     if (Operation *def = operand.get().getDefiningOp())
       first = std::max(first, readyIn(def));
-    Value root = getViewed(operand.get());
+    Value root = skipViews(operand.get());
     auto after = [&](const DenseMap<Value, unsigned> &map) {
       auto it = map.find(root);
       if (it != map.end())
@@ -91,14 +81,12 @@ void Scheduler::place(LaunchOp launch) {
   unsigned group = first;
   while (group < groups.size() && groups[group].size() >= maxParts)
     ++group;
-  if (group >= groups.size())
-    group = groups.size();
   if (group == groups.size())
     groups.emplace_back();
   groups[group].push_back(launch);
   ready[launch] = group + 1;
   for (OpOperand &operand : launch->getOpOperands()) {
-    Value root = getViewed(operand.get());
+    Value root = skipViews(operand.get());
     if (!isa<RankedTensorType>(root.getType()))
       continue;
     bool isWritten = launch.isDpsInit(&operand);

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "SequenceLengths.h"
+#include "hybrid/Dialect/Hybrid/Transforms/Sizes.h"
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -285,7 +286,8 @@ struct PerSequencePositions
     : impl::PerSequencePositionsPassBase<PerSequencePositions> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    StringRef batch = getSymbol("batch"), past = getSymbol("past");
+    StringRef batch = findSymbolName(module, "batch"),
+              past = findSymbolName(module, "past");
     if (batch.empty() || past.empty() || module.getOps<StateOp>().empty())
       return;
     SmallVector<Entry, 2> entries;
@@ -307,16 +309,6 @@ struct PerSequencePositions
                    remark::RemarkOpts::name("positions")
                        .category("hybrid-per-sequence-positions"))
         << "each sequence of a call has a position of its own";
-  }
-
-  /// The name of the symbol with `role`; empty if there is none.
-  StringRef getSymbol(StringRef role) {
-    auto symbols = getOperation()->getAttrOfType<ArrayAttr>(kSymbolsAttr);
-    for (Attribute attr : symbols ? symbols.getValue() : ArrayRef<Attribute>())
-      if (auto symbol = cast<DictionaryAttr>(attr);
-          symbol.getAs<StringAttr>("role").getValue() == role)
-        return symbol.getAs<StringAttr>("name").getValue();
-    return {};
   }
 
   /// Views of caches for outputs that have become states are nobody's use.

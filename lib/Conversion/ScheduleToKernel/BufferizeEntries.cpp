@@ -8,6 +8,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "hybrid/Conversion/ScheduleToKernel/Passes.h"
+#include "hybrid/Dialect/Hybrid/Transforms/Sizes.h"
+#include "hybrid/Dialect/Hybrid/Transforms/Views.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/Transforms.h"
@@ -27,15 +29,6 @@ namespace hybrid {
 #include "hybrid/Conversion/ScheduleToKernel/Passes.h.inc"
 
 namespace {
-
-/// The tensor that `value` is a view of; null if it is none.
-Value getViewed(Value value) {
-  Operation *def = value.getDefiningOp();
-  if (isa_and_nonnull<tensor::ExtractSliceOp, tensor::CastOp,
-                      tensor::ExpandShapeOp, tensor::CollapseShapeOp>(def))
-    return def->getOperand(0);
-  return {};
-}
 
 /// The tensor that `value` is a view of, or was written into; null if neither.
 Value getDestination(Value value) {
@@ -57,13 +50,6 @@ Value getFirstWritten(Value value) {
        next && !next.getDefiningOp<tensor::EmptyOp>();
        next = getDestination(value))
     value = next;
-  return value;
-}
-
-/// The tensor that was written last: behind views only.
-Value getWritten(Value value) {
-  while (Value viewed = getViewed(value))
-    value = viewed;
   return value;
 }
 
@@ -159,7 +145,8 @@ void EntryBufferizer::separateResults(func::ReturnOp ret) {
   llvm::DenseMap<Value, Value> writtenOf;
   builder.setInsertionPoint(ret);
   for (OpOperand *result : results) {
-    Value value = result->get(), written = getWritten(value);
+    // What was written last lies behind views only.
+    Value value = result->get(), written = skipViews(value);
     if (!getRoot(value).getDefiningOp<tensor::EmptyOp>())
       continue;
     auto [it, isNew] = writtenOf.try_emplace(getFirstWritten(value), written);
@@ -274,14 +261,9 @@ LogicalResult EntryBufferizer::wrap() {
       dims.push_back(ShapedType::isDynamic(size)
                          ? Attribute(builder.getStringAttr("batch"))
                          : builder.getI64IntegerAttr(size));
-    // The batch symbol is the one with that role.
-    if (auto symbolAttrs = module->getAttrOfType<ArrayAttr>(kSymbolsAttr))
-      for (Attribute attr : symbolAttrs) {
-        auto info = cast<DictionaryAttr>(attr);
-        if (info.getAs<StringAttr>("role").getValue() == "batch" &&
-            isa<StringAttr>(dims[0]))
-          dims[0] = info.getAs<StringAttr>("name");
-      }
+    DictionaryAttr batch = findSymbol(module, "batch");
+    if (batch && isa<StringAttr>(dims[0]))
+      dims[0] = batch.get("name");
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(&body);
     auto result =

@@ -2,6 +2,7 @@
 
 #include "hybrid/Dialect/Hybrid/Transforms/Sizes.h"
 
+#include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
@@ -37,4 +38,18 @@ std::optional<OpFoldResult> hybrid::findSize(Value value, int64_t dim) {
             destination.getTiedOpOperand(cast<OpResult>(value))->get(), dim);
       })
       .Default([](Operation *) -> Size { return std::nullopt; });
+}
+
+DictionaryAttr hybrid::findSymbol(ModuleOp module, StringRef role) {
+  auto symbols = module->getAttrOfType<ArrayAttr>(kSymbolsAttr);
+  for (Attribute attr : symbols ? symbols.getValue() : ArrayRef<Attribute>())
+    if (auto symbol = cast<DictionaryAttr>(attr);
+        symbol.getAs<StringAttr>("role").getValue() == role)
+      return symbol;
+  return {};
+}
+
+StringRef hybrid::findSymbolName(ModuleOp module, StringRef role) {
+  DictionaryAttr symbol = findSymbol(module, role);
+  return symbol ? symbol.getAs<StringAttr>("name").getValue() : StringRef();
 }

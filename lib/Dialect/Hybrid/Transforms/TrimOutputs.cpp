@@ -619,20 +619,11 @@ namespace {
 struct TrimOutputsPass : hybrid::impl::TrimOutputsPassBase<TrimOutputsPass> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    DictionaryAttr seq = findSymbol(module, "seq");
+    // With a symbol of role from, this pass has run before.
+    if (!seq || findSymbol(module, "from"))
+      return;
     auto symbols = module->getAttrOfType<ArrayAttr>(kSymbolsAttr);
-    if (!symbols)
-      return;
-    DictionaryAttr seq;
-    for (auto symbol : symbols.getAsRange<DictionaryAttr>()) {
-      auto role = symbol.getAs<StringAttr>("role");
-      if (role == "seq")
-        seq = symbol;
-      // This pass has run before.
-      if (role == "from")
-        return;
-    }
-    if (!seq)
-      return;
     Names names{seq.getAs<StringAttr>("name"), makeName(symbols, "from")};
     bool isTrimmed = false;
     for (auto entry : module.getOps<func::FuncOp>())

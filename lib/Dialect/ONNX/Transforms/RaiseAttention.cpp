@@ -60,6 +60,7 @@ public:
   const char *match();
   void rewrite();
   Operation *getResultOp() { return result.getDefiningOp(); }
+  StringRef getMeaning() const { return "became Attention"; }
 
 private:
   std::optional<Scores> matchScores(Value value, unsigned depth = 0);
@@ -569,40 +570,21 @@ void Caches::rewrite() {
 struct RaiseAttention
     : hybrid::onnx::impl::ONNXRaiseAttentionBase<RaiseAttention> {
   void runOnOperation() override {
-    func::FuncOp func = getOperation();
-    if (func.isExternal())
-      return;
-    FailureOr<GraphView> view = GraphView::create(func, getArgument());
-    if (failed(view))
-      return signalPassFailure();
-    for (auto softmax : llvm::to_vector(view->getBlock().getOps<SoftmaxOp>()))
-      raise(*view, softmax);
-    view->eraseDead();
-    for (auto attention :
-         llvm::to_vector(view->getBlock().getOps<AttentionOp>())) {
-      Caches caches(*view, attention);
-      if (!caches.match())
-        continue;
-      caches.rewrite();
-      ++numCaches;
-      view->reportRaised(attention, "took past keys and values as operands");
-    }
-    view->eraseDead();
-  }
-
-private:
-  void raise(GraphView &view, SoftmaxOp softmax) {
-    Attention attention(view, softmax);
-    if (!attention.isCandidate())
-      return;
-    if (const char *why = attention.match()) {
-      ++numRefused;
-      view.reportRefused(softmax, why);
-      return;
-    }
-    ++numRaised;
-    view.reportRaised(attention.getResultOp(), "became Attention");
-    attention.rewrite();
+    auto raise = [&](GraphView &view) {
+      raiseGroups<SoftmaxOp, Attention>(view, numRaised, numRefused);
+      for (auto attention :
+           llvm::to_vector(view.getBlock().getOps<AttentionOp>())) {
+        Caches caches(view, attention);
+        if (!caches.match())
+          continue;
+        caches.rewrite();
+        ++numCaches;
+        view.reportRaised(attention, "took past keys and values as operands");
+      }
+      view.eraseDead();
+    };
+    if (failed(raiseIn(getOperation(), getArgument(), raise)))
+      signalPassFailure();
   }
 };
 

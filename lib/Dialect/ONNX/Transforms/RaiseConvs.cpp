@@ -36,7 +36,10 @@ public:
   /// Null, or why it is not causal.
   const char *match();
   void rewrite();
-  bool hasPast() const { return static_cast<bool>(past); }
+  StringRef getMeaning() const {
+    return past ? "became CausalConvWithState with a past"
+                : "became CausalConvWithState";
+  }
   Operation *getResultOp() { return result.getDefiningOp(); }
 
 private:
@@ -248,29 +251,11 @@ void Convolution::rewrite() {
 
 struct RaiseConvs : hybrid::onnx::impl::ONNXRaiseConvsBase<RaiseConvs> {
   void runOnOperation() override {
-    func::FuncOp func = getOperation();
-    if (func.isExternal())
-      return;
-    FailureOr<GraphView> view = GraphView::create(func, getArgument());
-    if (failed(view))
-      return signalPassFailure();
-    for (auto conv : llvm::to_vector(view->getBlock().getOps<ConvOp>())) {
-      Convolution convolution(*view, conv);
-      if (!convolution.isCandidate())
-        continue;
-      if (const char *why = convolution.match()) {
-        ++numRefused;
-        view->reportRefused(conv, why);
-        continue;
-      }
-      ++numRaised;
-      view->reportRaised(convolution.getResultOp(),
-                         convolution.hasPast()
-                             ? "became CausalConvWithState with a past"
-                             : "became CausalConvWithState");
-      convolution.rewrite();
-    }
-    view->eraseDead();
+    auto raise = [&](GraphView &view) {
+      raiseGroups<ConvOp, Convolution>(view, numRaised, numRefused);
+    };
+    if (failed(raiseIn(getOperation(), getArgument(), raise)))
+      signalPassFailure();
   }
 };
 

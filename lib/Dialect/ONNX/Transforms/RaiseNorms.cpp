@@ -42,7 +42,9 @@ public:
   bool isCandidate();
   void rewrite();
 
-  bool isLayer() const { return isCentred; }
+  StringRef getMeaning() const {
+    return isCentred ? "became LayerNormalization" : "became RMSNormalization";
+  }
   Operation *getResultOp() { return result.getDefiningOp(); }
 
 private:
@@ -235,28 +237,11 @@ void Norm::rewrite() {
 
 struct RaiseNorms : hybrid::onnx::impl::ONNXRaiseNormsBase<RaiseNorms> {
   void runOnOperation() override {
-    func::FuncOp func = getOperation();
-    if (func.isExternal())
-      return;
-    FailureOr<GraphView> view = GraphView::create(func, getArgument());
-    if (failed(view))
-      return signalPassFailure();
-    for (auto mean : llvm::to_vector(view->getBlock().getOps<ReduceMeanOp>())) {
-      Norm norm(*view, mean);
-      if (!norm.isCandidate())
-        continue;
-      if (const char *why = norm.match()) {
-        ++numRefused;
-        view->reportRefused(mean, why);
-        continue;
-      }
-      ++numRaised;
-      view->reportRaised(norm.getResultOp(), norm.isLayer()
-                                                 ? "became LayerNormalization"
-                                                 : "became RMSNormalization");
-      norm.rewrite();
-    }
-    view->eraseDead();
+    auto raise = [&](GraphView &view) {
+      raiseGroups<ReduceMeanOp, Norm>(view, numRaised, numRefused);
+    };
+    if (failed(raiseIn(getOperation(), getArgument(), raise)))
+      signalPassFailure();
   }
 };
 

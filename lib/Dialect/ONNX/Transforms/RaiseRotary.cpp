@@ -317,15 +317,16 @@ void Rotation::rewrite() {
 
 struct RaiseRotary : hybrid::onnx::impl::ONNXRaiseRotaryBase<RaiseRotary> {
   void runOnOperation() override {
-    func::FuncOp func = getOperation();
-    if (func.isExternal())
-      return;
-    FailureOr<GraphView> view = GraphView::create(func, getArgument());
-    if (failed(view))
-      return signalPassFailure();
-    Tables tables(*view);
-    for (Operation &op : llvm::make_early_inc_range(view->getBlock())) {
-      Rotation rotation(*view, tables);
+    auto raise = [&](GraphView &view) { raiseRotations(view); };
+    if (failed(raiseIn(getOperation(), getArgument(), raise)))
+      signalPassFailure();
+  }
+
+private:
+  void raiseRotations(GraphView &view) {
+    Tables tables(view);
+    for (Operation &op : llvm::make_early_inc_range(view.getBlock())) {
+      Rotation rotation(view, tables);
       const char *why = nullptr;
       if (auto negation = dyn_cast<NegOp>(op)) {
         // Most negations rotate nothing.
@@ -342,14 +343,14 @@ struct RaiseRotary : hybrid::onnx::impl::ONNXRaiseRotaryBase<RaiseRotary> {
         why = rotation.finish();
       if (why) {
         ++numRefused;
-        view->reportRefused(&op, why);
+        view.reportRefused(&op, why);
         continue;
       }
       ++numRaised;
-      view->reportRaised(rotation.getResultOp(), "became RotaryEmbedding");
+      view.reportRaised(rotation.getResultOp(), "became RotaryEmbedding");
       rotation.rewrite();
     }
-    view->eraseDead();
+    view.eraseDead();
   }
 };
 

@@ -219,7 +219,11 @@ public:
   /// Null, or why this is none.
   const char *match();
   void rewrite();
-  bool hasPast() const { return static_cast<bool>(past); }
+  Operation *getResultOp() { return sum; }
+  StringRef getMeaning() const {
+    return past ? "became LinearAttention with a past state"
+                : "became LinearAttention";
+  }
 
 private:
   bool matchInside(Value term);
@@ -694,28 +698,11 @@ void SSD::rewrite() {
 
 struct RaiseSSD : hybrid::onnx::impl::ONNXRaiseSSDBase<RaiseSSD> {
   void runOnOperation() override {
-    func::FuncOp func = getOperation();
-    if (func.isExternal())
-      return;
-    FailureOr<GraphView> view = GraphView::create(func, getArgument());
-    if (failed(view))
-      return signalPassFailure();
-    for (auto sum : llvm::to_vector(view->getBlock().getOps<AddOp>())) {
-      SSD ssd(*view, sum);
-      if (!ssd.isCandidate())
-        continue;
-      if (const char *why = ssd.match()) {
-        ++numRefused;
-        view->reportRefused(sum, why);
-        continue;
-      }
-      ++numRaised;
-      view->reportRaised(sum, ssd.hasPast()
-                                  ? "became LinearAttention with a past state"
-                                  : "became LinearAttention");
-      ssd.rewrite();
-    }
-    view->eraseDead();
+    auto raise = [&](GraphView &view) {
+      raiseGroups<AddOp, SSD>(view, numRaised, numRefused);
+    };
+    if (failed(raiseIn(getOperation(), getArgument(), raise)))
+      signalPassFailure();
   }
 };
 

@@ -46,6 +46,8 @@ public:
   /// Null, or why this is none.
   const char *match();
   void rewrite();
+  Operation *getResultOp() { return first; }
+  StringRef getMeaning() const { return "its steps became LinearAttention"; }
 
 private:
   std::optional<Step> getStep(Value value);
@@ -456,26 +458,11 @@ void Recurrence::rewrite() {
 struct RaiseSelectiveScan
     : hybrid::onnx::impl::ONNXRaiseSelectiveScanBase<RaiseSelectiveScan> {
   void runOnOperation() override {
-    func::FuncOp func = getOperation();
-    if (func.isExternal())
-      return;
-    FailureOr<GraphView> view = GraphView::create(func, getArgument());
-    if (failed(view))
-      return signalPassFailure();
-    for (auto sum : llvm::to_vector(view->getBlock().getOps<AddOp>())) {
-      Recurrence recurrence(*view, sum);
-      if (!recurrence.isCandidate())
-        continue;
-      if (const char *why = recurrence.match()) {
-        ++numRefused;
-        view->reportRefused(sum, why);
-        continue;
-      }
-      ++numRaised;
-      view->reportRaised(sum, "its steps became LinearAttention");
-      recurrence.rewrite();
-    }
-    view->eraseDead();
+    auto raise = [&](GraphView &view) {
+      raiseGroups<AddOp, Recurrence>(view, numRaised, numRefused);
+    };
+    if (failed(raiseIn(getOperation(), getArgument(), raise)))
+      signalPassFailure();
   }
 };
 

@@ -220,6 +220,17 @@ void GraphView::reportRefused(Operation *op, StringRef why) const {
       << why;
 }
 
+LogicalResult raiseIn(func::FuncOp func, StringRef pass,
+                      llvm::function_ref<void(GraphView &)> raise) {
+  if (func.isExternal())
+    return success();
+  FailureOr<GraphView> view = GraphView::create(func, pass);
+  if (failed(view))
+    return failure();
+  raise(*view);
+  return success();
+}
+
 Value RaisedBuilder::getNone() {
   return NoneOp::create(builder, loc, builder.getNoneType());
 }

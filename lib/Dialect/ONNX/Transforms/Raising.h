@@ -12,6 +12,7 @@
 #include "hybrid/Dialect/ONNX/Transforms/SymbolicShape.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/Pass/Pass.h"
 #include "llvm/ADT/DenseMap.h"
 
 #include <optional>
@@ -96,6 +97,35 @@ private:
   /// Of values that passes made.
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::AffineExpr>> fresh;
 };
+
+/// Calls `raise` with a view of `func`, unless that is a declaration. Fails,
+/// with a diagnostic, where shapes cannot be inferred. `pass` as for
+/// GraphView::create.
+mlir::LogicalResult raiseIn(mlir::func::FuncOp func, llvm::StringRef pass,
+                            llvm::function_ref<void(GraphView &)> raise);
+
+/// Raises the groups around the operators of type AnchorOp, each with a remark.
+/// A Group is made of the view and the anchor, and says in this order whether
+/// it isCandidate(), what is wrong with it (match(); null for nothing), where
+/// it is reported (getResultOp()) and as what (getMeaning()), before rewrite().
+template <typename AnchorOp, typename Group>
+void raiseGroups(GraphView &view, mlir::Pass::Statistic &numRaised,
+                 mlir::Pass::Statistic &numRefused) {
+  for (auto anchor : llvm::to_vector(view.getBlock().getOps<AnchorOp>())) {
+    Group group(view, anchor);
+    if (!group.isCandidate())
+      continue;
+    if (const char *why = group.match()) {
+      ++numRefused;
+      view.reportRefused(anchor, why);
+      continue;
+    }
+    ++numRaised;
+    view.reportRaised(group.getResultOp(), group.getMeaning());
+    group.rewrite();
+  }
+  view.eraseDead();
+}
 
 /// Makes operators of a version that may be newer than the graph's.
 class RaisedBuilder {
