@@ -83,6 +83,29 @@ def Hybrid_Combine : Hybrid_Enum<"Combine", "how parallel branches are combined"
 ]>;
 def Hybrid_CombineAttr : Hybrid_EnumAttr<Hybrid_Combine, "combine">;
 
+def Hybrid_BranchForm : Hybrid_Enum<"BranchForm", "how parallel branches are run", [
+    I32EnumAttrCase<"Sequential", 0, "sequential">, // one after another
+    I32EnumAttrCase<"Merged", 1, "merged">,         // the same, but for products of all
+    I32EnumAttrCase<"Parallel", 2, "parallel">      // launches side by side
+]>;
+def Hybrid_BranchFormAttr : Hybrid_DictEnumAttr<Hybrid_BranchForm, "branch_form">;
+
+def Hybrid_BranchAttr : AttrDef<Hybrid_Dialect, "Branch"> {
+  let summary = "which branch of which parallel operation";
+  let description = [{
+    Metadata of a fused location: where the operations of a branch come from that
+    runs behind the other branches, not beside them. Locations survive fusion, and
+    kernels that are alike stay alike.
+
+    ```mlir
+    loc(fused<#hybrid.branch<0, 1>>["matmul"])
+    ```
+  }];
+  let mnemonic = "branch";
+  let parameters = (ins "int64_t":$parallel, "int64_t":$number);
+  let assemblyFormat = "`<` $parallel `,` $number `>`";
+}
+
 def Hybrid_StateKind : Hybrid_Enum<"StateKind", "what a state holds", [
     I32EnumAttrCase<"KV", 0, "kv">,
     I32EnumAttrCase<"KVWindow", 1, "kv_window">,

@@ -497,40 +497,49 @@ def Hybrid_ParallelOp : Hybrid_Op<"parallel", [
           ["reifyResultShapes"]>]> {
   let summary = "branches side by side over the same input, and their combination";
   let description = [{
-    Each region is one branch, computes on values from above and yields one
-    tensor. The result is their
+    Each region is one branch, computes on values from above and yields a tensor
+    first. The first result is their
 
       add: Σ branch,   sub: first - Σ others,   mean: Σ branch / N,
       concat: concatenation along the last dimension,
       weighted: Σ weights[n] · branch[n]
 
+    What a branch yields beside it (its new states) are the other results, branch
+    after branch.
+
     This is the fusion operator of intra-layer hybrids (arXiv 2510.04800,
-    section 2). The schedule decides whether branches run one after another or
-    in one launch.
+    section 2). `form` says how it is run, never what it is: `sequential` one
+    branch after another, `merged` the same, but for one product where all
+    branches multiply the same input, or where products of all are added,
+    `parallel` with launches of different branches side by side. An operation
+    without `form` is undecided; `hybrid-choose-branch-forms` decides.
 
     Constraints:
       * C1: there are at least two branches.
-      * C2: every branch takes no arguments and yields exactly one ranked float
-        tensor.
+      * C2: every branch takes no arguments and yields a ranked float tensor
+        first.
       * C3: branch types agree with the result's (concat: in all but the last
         dimension, whose sizes add up).
       * C4: weights are present exactly for weighted, one per branch: each a
         float tensor of rank 0 or 1 that broadcasts from the right.
+      * C5: the other results have the types of what branches yield behind the
+        first, branch after branch.
 
     ```mlir
-    %r = hybrid.parallel mean {
+    %r, %s1 = hybrid.parallel mean {
       hybrid.yield %a : tensor<1x?x64xf32>
     }, {
-      hybrid.yield %b : tensor<1x?x64xf32>
-    } : tensor<1x?x64xf32>
+      hybrid.yield %b, %s : tensor<1x?x64xf32>, tensor<1x8x16x16xf32>
+    } {form = #hybrid.branch_form<parallel>} : tensor<1x?x64xf32>, tensor<1x8x16x16xf32>
     ```
   }];
-  let arguments = (ins Variadic<AnyRankedTensor>:$weights, Hybrid_CombineAttr:$combine);
-  let results = (outs AnyRankedTensor:$result);
+  let arguments = (ins Variadic<AnyRankedTensor>:$weights, Hybrid_CombineAttr:$combine,
+                       OptionalAttr<Hybrid_BranchFormAttr>:$form);
+  let results = (outs AnyRankedTensor:$result, Variadic<AnyRankedTensor>:$others);
   let regions = (region VariadicRegion<SizedRegion<1>>:$branches);
   let assemblyFormat = [{
     $combine (`weights` `(` $weights^ `:` type($weights) `)`)? $branches attr-dict
-    `:` type($result)
+    `:` type($result) (`,` type($others)^)?
   }];
   let hasVerifier = 1;
 }

@@ -50,6 +50,29 @@ def Hybrid_WeightOp : Hybrid_Op<"weight", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Hybrid_ConcatWeightsOp : Hybrid_Op<"concat_weights", [Pure]> {
+  let summary = "weights one behind another, as one";
+  let description = [{
+    The concatenation of `weights`, results of hybrid.weight, along `axis`, done
+    when the artifact is written: nothing moves when the model runs, and the
+    weights are stored by themselves only where something else uses them.
+
+    Constraints:
+      * C1: there are at least two weights.
+      * C2: 0 ≤ axis < rank.
+      * C3: the weights' types agree with the result's but for the size along
+        axis, where theirs add up; elements have whole bytes.
+
+    ```mlir
+    %w = hybrid.concat_weights %q, %in {axis = 1 : i64} : (tensor<64x128xf32>, tensor<64x328xf32>) -> tensor<64x456xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$weights, Hybrid_I64Attr:$axis);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$weights attr-dict `:` functional-type($weights, $result)";
+  let hasVerifier = 1;
+}
+
 def Hybrid_StateOp : Hybrid_Op<"state", [Symbol]> {
   let summary = "declares a state: memory of the model between calls";
   let description = [{

@@ -46,7 +46,9 @@ def LowerParallelPass : Pass<"hybrid-lower-parallel"> {
   let description = [{
     The branches follow each other in the surrounding block; one `linalg.generic`
     combines their values, for `concat` a chain of `tensor.insert_slice`. Sums of
-    16-bit floats are formed in float32. Leaves a remark for each operation.
+    16-bit floats are formed in float32. Operations of branches that do not run side
+    by side (`form` is sequential or merged) get locations with a `#hybrid.branch`,
+    which `hybrid-group-launches` heeds. Leaves a remark for each operation.
 
     ```mlir
     func.func @add(%a: tensor<2x8xf32>, %b: tensor<2x8xf32>) -> tensor<2x8xf32> {

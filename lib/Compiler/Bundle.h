@@ -11,11 +11,23 @@
 
 namespace hybrid {
 
-/// `length` bytes at `offset` of `file`, beside the model, go to `at` in the
-/// weights section.
+/// A weight at `at` in the weights section. Each of its `rows` is one of each
+/// part, one behind another; a part is `length` bytes at `offset` of `file`,
+/// beside the model, of as many rows.
 struct WeightRef {
-  std::string file;
-  uint64_t offset, length, at;
+  struct Part {
+    std::string file;
+    uint64_t offset, length;
+  };
+  std::vector<Part> parts;
+  uint64_t rows, at;
+
+  uint64_t getLength() const {
+    uint64_t length = 0;
+    for (const Part &part : parts)
+      length += part.length;
+    return length;
+  }
 };
 
 /// Writes the artifact `path`; weights are read from the folder of `model`

@@ -204,13 +204,17 @@ std::vector<WeightRef> Compilation::getWeights() {
   if (auto attr = (*module)->getAttrOfType<ArrayAttr>(kWeightsAttr))
     for (Attribute element : attr) {
       auto info = cast<DictionaryAttr>(element);
-      auto get = [&](StringRef key) -> uint64_t {
-        return info.getAs<IntegerAttr>(key).getInt();
+      auto get = [](DictionaryAttr from, StringRef key) -> uint64_t {
+        return from.getAs<IntegerAttr>(key).getInt();
       };
-      weights.push_back({info.getAs<StringAttr>("file").str(), get("offset"),
-                         get("length"), get("at")});
+      WeightRef weight{{}, get(info, "rows"), get(info, "at")};
+      for (auto part :
+           info.getAs<ArrayAttr>("parts").getAsRange<DictionaryAttr>())
+        weight.parts.push_back({part.getAs<StringAttr>("file").str(),
+                                get(part, "offset"), get(part, "length")});
       report.weightBytes =
-          std::max<int64_t>(report.weightBytes, get("at") + get("length"));
+          std::max<int64_t>(report.weightBytes, weight.at + weight.getLength());
+      weights.push_back(std::move(weight));
     }
   return weights;
 }
@@ -288,6 +292,8 @@ bool Compilation::compile() {
                    bool &done) {
     if (!phase(name, [&] { return runPipeline(build); }))
       return false;
+    if (last == Stage::Hybrid)
+      module->walk([&](ParallelOp) { ++report.numParallels; });
     done = options.stage == last;
     // Costs are those of level 3.
     if (last == Stage::Schedule && hasReport() &&
@@ -316,6 +322,7 @@ bool Compilation::compile() {
           "schedule", Stage::Schedule,
           [&](OpPassManager &pm) {
             SchedulePipelineOptions pipeline;
+            pipeline.branchForm = options.branchForm;
             pipeline.scanForm = options.scanForm;
             pipeline.scanChunk = options.scanChunk;
             buildSchedulePipeline(pm, pipeline);
@@ -384,6 +391,7 @@ std::string CompileReport::toJSON() const {
                             {"nodes", numNodes},
                             {"kernels", numKernels},
                             {"states", numStates},
+                            {"parallels", numParallels},
                             {"launches", std::move(launchCounts)},
                             {"state_bytes_per_sequence", std::move(states)},
                             {"weights_bytes", weightBytes},
@@ -405,6 +413,9 @@ std::string CompileReport::toText() const {
   os << "target    " << target << "\n"
      << "nodes     " << numNodes << "\n"
      << "kernels   " << numKernels << " different\n";
+  if (numParallels)
+    os << "parallel  " << numParallels
+       << " layers with branches, all entries\n";
   for (auto &[name, count] : launches)
     os << "launches  " << count << " in " << name << "\n";
   os << "states    " << numStates << "\n";

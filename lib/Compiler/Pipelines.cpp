@@ -27,8 +27,8 @@ using namespace mlir;
 namespace hybrid {
 
 namespace {
-/// A family of decomposed operators, and the pass that raises it, at level 1 or
-/// behind the conversion to level 2.
+/// A family of decomposed operators, and the pass that raises it: at level 1,
+/// behind the conversion to level 2, or when states have their form (3).
 struct Family {
   StringRef name;
   std::unique_ptr<Pass> (*create)();
@@ -45,6 +45,7 @@ static constexpr Family kFamilies[] = {
     {"attention", onnx::createONNXRaiseAttention},
     {"gated-norms", createRaiseGatedNormsPass, 2},
     {"masks", createRaiseMasksPass, 2},
+    {"branches", createRaiseBranchesPass, 3},
 };
 
 ArrayRef<StringRef> getRaisedFamilies() {
@@ -82,10 +83,15 @@ void buildImportPipeline(OpPassManager &pm,
   pm.addPass(createCSEPass());
   pm.addPass(createWindowRingsPass());
   pm.addPass(createCSEPass());
+  addFamilies(3);
 }
 
 void buildSchedulePipeline(OpPassManager &pm,
                            const SchedulePipelineOptions &options) {
+  ChooseBranchFormsPassOptions branches;
+  branches.form = options.branchForm;
+  pm.addNestedPass<func::FuncOp>(createChooseBranchFormsPass(branches));
+  pm.addNestedPass<func::FuncOp>(createMergeProjectionsPass());
   pm.addNestedPass<func::FuncOp>(createLowerParallelPass());
   pm.addPass(createTrimOutputsPass());
   ChooseScanFormsPassOptions scans;

@@ -46,7 +46,7 @@ static double getBytes(Value value, ArrayRef<int64_t> shape) {
 
 Origin getOrigin(Value value) {
   while (Operation *op = (value = skipViews(value)).getDefiningOp()) {
-    if (isa<WeightOp>(op) || op->hasTrait<OpTrait::ConstantLike>())
+    if (isa<WeightOp, ConcatWeightsOp>(op) || op->hasTrait<OpTrait::ConstantLike>())
       return Origin::Weight;
     if (isa<ReadStateOp>(op))
       return Origin::State;

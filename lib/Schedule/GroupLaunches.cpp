@@ -46,13 +46,43 @@ private:
   unsigned maxParts, window;
   SmallVector<SmallVector<LaunchOp>> groups;
   DenseMap<Operation *, unsigned> ready;
+  /// By parallel operation and branch, the first group behind all launches of
+  /// the branch so far.
+  DenseMap<std::pair<int64_t, int64_t>, unsigned> endOfBranch;
   /// The last groups in which a tensor is read, and is updated in place: a
   /// later update stands behind both, a later read behind the updates.
   DenseMap<Value, unsigned> lastRead, lastWrite;
 };
 
+/// The branches, one after another, of which `loc` says that they made it; of
+/// each parallel operation at most one: what has parts of several is of none.
+SmallVector<BranchAttr> getBranches(Location loc) {
+  SmallVector<BranchAttr> branches;
+  llvm::SmallDenseSet<int64_t> mixed;
+  loc->walk([&](Location inner) {
+    auto fused = dyn_cast<FusedLocWith<BranchAttr>>(inner);
+    if (!fused)
+      return WalkResult::advance();
+    BranchAttr branch = fused.getMetadata();
+    for (BranchAttr other : branches)
+      if (other.getParallel() == branch.getParallel() && other != branch)
+        mixed.insert(branch.getParallel());
+    if (!llvm::is_contained(branches, branch))
+      branches.push_back(branch);
+    return WalkResult::advance();
+  });
+  llvm::erase_if(branches, [&](BranchAttr branch) {
+    return mixed.contains(branch.getParallel());
+  });
+  return branches;
+}
+
 unsigned Scheduler::firstGroupFor(LaunchOp launch) {
   unsigned first = 0;
+  for (BranchAttr branch : getBranches(launch.getLoc()))
+    for (int64_t other = 0; other < branch.getNumber(); ++other)
+      first =
+          std::max(first, endOfBranch.lookup({branch.getParallel(), other}));
   for (OpOperand &operand : launch->getOpOperands()) {
     if (Operation *def = operand.get().getDefiningOp())
       first = std::max(first, readyIn(def));
@@ -85,6 +115,10 @@ void Scheduler::place(LaunchOp launch) {
     groups.emplace_back();
   groups[group].push_back(launch);
   ready[launch] = group + 1;
+  for (BranchAttr branch : getBranches(launch.getLoc())) {
+    unsigned &end = endOfBranch[{branch.getParallel(), branch.getNumber()}];
+    end = std::max(end, group + 1);
+  }
   for (OpOperand &operand : launch->getOpOperands()) {
     Value root = skipViews(operand.get());
     if (!isa<RankedTensorType>(root.getType()))

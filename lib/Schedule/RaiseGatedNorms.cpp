@@ -1,5 +1,6 @@
 //===- RaiseGatedNorms.cpp - pass hybrid-raise-gated-norms ----------------===//
 
+#include "Elementwise.h"
 #include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -21,26 +22,6 @@ namespace {
 // Elementwise operations
 //===----------------------------------------------------------------------===//
 
-/// The elementwise operation that makes `tensor`: one loop per dimension, all
-/// parallel, the output's elements in their order.
-linalg::GenericOp getElementwise(Value tensor) {
-  auto op = tensor.getDefiningOp<linalg::GenericOp>();
-  bool isElementwise = op && op->getNumResults() == 1 &&
-                       op.getNumReductionLoops() == 0 &&
-                       op.getIndexingMapsArray().back().isIdentity();
-  return isElementwise ? op : linalg::GenericOp();
-}
-
-/// Rounding between steps in 16 bits is left out: the result gets more exact.
-Value skipRounding(Value scalar) {
-  while (Operation *op = scalar.getDefiningOp()) {
-    if (!isa<arith::ExtFOp, arith::TruncFOp>(op))
-      break;
-    scalar = op->getOperand(0);
-  }
-  return scalar;
-}
-
 /// The x of 1 / (1 + exp(-x)), or null.
 Value getSigmoidOperand(Value scalar) {
   auto quotient = skipRounding(scalar).getDefiningOp<arith::DivFOp>();
@@ -57,40 +38,6 @@ Value getSigmoidOperand(Value scalar) {
       return skipRounding(negated.getOperand());
   }
   return Value();
-}
-
-/// The operand of `op` that `scalar` in its body is an element of.
-OpOperand *getInput(linalg::GenericOp op, Value scalar) {
-  auto argument = dyn_cast<BlockArgument>(scalar);
-  return argument && argument.getOwner() == op.getBody() &&
-                 argument.getArgNumber() < op.getNumDpsInputs()
-             ? op.getDpsInputOperand(argument.getArgNumber())
-             : nullptr;
-}
-
-Value getYielded(linalg::GenericOp op) {
-  return skipRounding(op.getBody()->getTerminator()->getOperand(0));
-}
-
-/// The factors where `op` is a product of elements of two tensors.
-struct Product {
-  linalg::GenericOp op;
-  OpOperand *left = nullptr, *right = nullptr;
-};
-
-std::optional<Product> getProduct(linalg::GenericOp op) {
-  auto product = op ? getYielded(op).getDefiningOp<arith::MulFOp>() : nullptr;
-  if (!product)
-    return std::nullopt;
-  Product found{op, getInput(op, skipRounding(product.getLhs())),
-                getInput(op, skipRounding(product.getRhs()))};
-  return found.left && found.right ? std::optional(found) : std::nullopt;
-}
-
-bool isInOrder(OpOperand *operand) {
-  return cast<linalg::GenericOp>(operand->getOwner())
-      .getMatchingIndexingMap(operand)
-      .isIdentity();
 }
 
 struct Gate {

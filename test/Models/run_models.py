@@ -18,6 +18,8 @@ there:
   raised                  prefills and, in one session, steps on random tokens,
                           states and other numbers, against what the model
                           compiled with --raise=none gives for them
+  branches …              the same against --branch-form=sequential and =merged,
+                          for models whose layers have branches
 
   …, last position        the prefill that wants its last position only gives,
                           bit for bit, the last row of what it gives else
@@ -98,8 +100,9 @@ class Artifact:
         return tools.call([*command, "--json"], self.folder.parent, TIMEOUT)
 
     def prepare(self):
-        report = self.compile(self.file)
-        self.compiled_state_bytes = json.loads(report)["state_bytes_per_sequence"]
+        report = json.loads(self.compile(self.file))
+        self.compiled_state_bytes = report["state_bytes_per_sequence"]
+        self.has_branches = report["parallels"] > 0
         inspected = json.loads(self.call_run("--inspect", "--json"))
         self.state_bytes = inspected["state_bytes_per_sequence"]
         manifest = inspected["manifest"]
@@ -139,7 +142,12 @@ class Artifact:
             yield name, lambda d, s=steps: self.compare(d, s)
             bare = self.bare_steps(steps)
             yield name + ", bare", lambda d, s=bare: self.compare(d, s)
-        yield "raised", self.compare_unraised
+        variants = {"raised": "--raise=none"}
+        if self.has_branches:
+            for form in ("sequential", "merged"):
+                variants["branches " + form] = "--branch-form=" + form
+        for name, option in variants.items():
+            yield name, lambda d, option=option: self.compare_compiled(d, option)
         if self.mode == "states":
             yield "sequences", self.check_sequences
             yield "state bytes", self.check_state_bytes
@@ -153,10 +161,10 @@ class Artifact:
         if kinds != compiled or total != sum(compiled.values()):
             raise Different(f"the compiler says {compiled}, the runtime {kinds}")
 
-    def compare_unraised(self, differences):
-        """Random inputs give what they give without raising."""
-        plain = self.work / "unraised.hyb"
-        self.compile(plain, "--raise=none")
+    def compare_compiled(self, differences, option):
+        """Random inputs give what they give when compiled with `option`."""
+        other = self.work / "other.hyb"
+        self.compile(other, option)
         tolerance = self.meta["tolerance"]
         for name, case in self.meta["cases"].items():
             folder = self.folder / "cases" / name
@@ -176,9 +184,9 @@ class Artifact:
                 npz.write(path, self.randomise(members, f"{name} {index}"))
                 given.append(path)
             for paths in [[path] for path in given] if isolated else [given]:
-                folder = self.work / "unraised"
+                folder = self.work / "other"
                 inputs = [x for path in paths for x in ("--inputs", path)]
-                command = [self.args.bin / "hybrid-run", plain, *inputs]
+                command = [self.args.bin / "hybrid-run", other, *inputs]
                 tools.call([*command, "--outputs", folder, "--states"], None, TIMEOUT)
                 arguments = ["--json", "--states"]
                 arguments += ["--rtol", tolerance["rtol"], "--atol", tolerance["atol"]]

@@ -49,4 +49,22 @@ module {
     hybrid.write_state %u, @s : tensor<?x8xf32>
     return %a : tensor<?x8xf32>
   }
+
+  // Branches that run one after another are not in one group; what is of no branch
+  // goes where it can.
+  // CHECK-LABEL: func.func @branches(
+  // CHECK-SAME: %[[X:[a-z0-9]*]]: tensor<?x8xf32>, %[[Y:[a-z0-9]*]]: tensor<?x8xf32>, %[[Z:[a-z0-9]*]]: tensor<?x8xf32>
+  // CHECK: hybrid.launch @double ins(%[[X]] : tensor<?x8xf32>) {{.*}} {hybrid.group = [[GROUP:[0-9]+]] : i64}
+  // CHECK-NEXT: hybrid.launch @double ins(%[[Z]] : tensor<?x8xf32>) {{.*}} {hybrid.group = [[GROUP]] : i64}
+  // CHECK-NEXT: hybrid.launch @double ins(%[[Y]] : tensor<?x8xf32>)
+  // CHECK-NOT: hybrid.group
+  // CHECK: hybrid.launch @add
+  func.func @branches(%x: tensor<?x8xf32>, %y: tensor<?x8xf32>, %z: tensor<?x8xf32>, %n: index) -> (tensor<?x8xf32>, tensor<?x8xf32>) attributes {hybrid.entry} {
+    %o = tensor.empty(%n) : tensor<?x8xf32>
+    %a = hybrid.launch @double ins(%x : tensor<?x8xf32>) outs(%o : tensor<?x8xf32>) -> tensor<?x8xf32> loc(fused<#hybrid.branch<0, 0>>["a"])
+    %b = hybrid.launch @double ins(%y : tensor<?x8xf32>) outs(%o : tensor<?x8xf32>) -> tensor<?x8xf32> loc(fused<#hybrid.branch<0, 1>>["b"])
+    %c = hybrid.launch @double ins(%z : tensor<?x8xf32>) outs(%o : tensor<?x8xf32>) -> tensor<?x8xf32>
+    %d = hybrid.launch @add ins(%a, %b : tensor<?x8xf32>, tensor<?x8xf32>) outs(%o : tensor<?x8xf32>) -> tensor<?x8xf32> loc(fused<#hybrid.branch<0, 0>>["d", fused<#hybrid.branch<0, 1>>["e"]])
+    return %c, %d : tensor<?x8xf32>, tensor<?x8xf32>
+  }
 }

@@ -65,6 +65,8 @@ commandLineOf(const hybrid::CompileOptions &options) {
       "-O" + std::to_string(options.optLevel)};
   if (!options.states)
     words.push_back("--no-states");
+  if (options.branchForm != "auto")
+    words.push_back("--branch-form=" + options.branchForm);
   if (options.scanForm != "auto")
     words.push_back("--scan-form=" + options.scanForm);
   if (options.scanChunk != 0)

@@ -68,6 +68,14 @@ struct Options {
   cl::list<std::string> dims{
       "dim", cl::desc("Capacity of another dimension (may be repeated)"),
       cl::value_desc("name:capacity"), cl::cat(category)};
+  cl::opt<std::string> branchForm{
+      "branch-form",
+      cl::desc(
+          "How branches of a layer run: auto (default: parallel), "
+          "sequential, merged (sequential, but with one product for the "
+          "inputs of all branches and one for their sum) or parallel (side "
+          "by side)"),
+      cl::value_desc("form"), cl::init("auto"), cl::cat(category)};
   cl::opt<std::string> scanForm{
       "scan-form",
       cl::desc("How scans are computed: auto (default: what the cost model "
@@ -191,6 +199,10 @@ std::string problemOf(const Options &options, const std::string &output) {
              llvm::join(hybrid::getRaisedFamilies(), ", ") + " work";
   if (options.layers && options.verify == Peer::None)
     return "--layers needs --verify=onnxruntime";
+  if (options.branchForm != "auto" && options.branchForm != "sequential" &&
+      options.branchForm != "merged" && options.branchForm != "parallel")
+    return "--branch-form takes auto, sequential, merged or parallel, not '" +
+           options.branchForm + "'";
   if (options.scanForm != "auto" && options.scanForm != "sequential" &&
       options.scanForm != "chunked" && options.scanForm != "associative")
     return "--scan-form takes auto, sequential, chunked or associative, not '" +
@@ -253,6 +265,7 @@ int main(int argc, char **argv) {
   compile.maxSeq = options.maxSeq;
   compile.maxContext = options.maxContext;
   compile.dims = options.dims;
+  compile.branchForm = options.branchForm;
   compile.scanForm = options.scanForm;
   compile.scanChunk = options.scanChunk;
   if (!options.raise.empty())

@@ -42,6 +42,8 @@ struct CompileOptions {
   int64_t maxBatch = 8, maxSeq = 2048, maxContext = 4096;
   /// name:capacity.
   std::vector<std::string> dims;
+  /// "auto", "sequential", "merged" or "parallel".
+  std::string branchForm = "auto";
   /// "auto", "sequential", "chunked" or "associative", where the model has a
   /// choice; the steps of a chunk, 0 for the cheapest.
   std::string scanForm = "auto";
@@ -59,6 +61,8 @@ struct CompileOptions {
 struct CompileReport {
   std::string target;
   unsigned numNodes = 0, numKernels = 0, numStates = 0;
+  /// Places with parallel branches, in all entries.
+  unsigned numParallels = 0;
   /// Launches per entry point, in the manifest's order.
   std::vector<std::pair<std::string, unsigned>> launches;
   /// Bytes of a sequence's states by kind, as the manifest names kinds.

@@ -43,6 +43,10 @@ void buildImportPipeline(mlir::OpPassManager &pm,
 /// Level 2 to level 3.
 struct SchedulePipelineOptions
     : mlir::PassPipelineOptions<SchedulePipelineOptions> {
+  Option<std::string> branchForm{
+      *this, "branch-form",
+      llvm::cl::desc("Form of branches: auto, sequential, merged or parallel"),
+      llvm::cl::init("auto")};
   Option<std::string> scanForm{
       *this, "scan-form",
       llvm::cl::desc("Form of scans: auto, sequential, chunked or associative"),

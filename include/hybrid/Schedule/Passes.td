@@ -54,6 +54,43 @@ def RaiseGatedNormsPass : Pass<"hybrid-raise-gated-norms", "::mlir::func::FuncOp
   ];
 }
 
+def RaiseBranchesPass : Pass<"hybrid-raise-branches", "::mlir::func::FuncOp"> {
+  let summary = "Finds branches that could run side by side";
+  let description = [{
+    A sum, difference, mean or concatenation of tensors, each of which depends on
+    an attention, scan or causal convolution that no other depends on, becomes
+    `hybrid.parallel`. A branch holds all that only its tensor depends on: its
+    projections, norms and factors. What is used elsewhere, like new states,
+    becomes a further result. Factors of all branches, numbers or vectors over
+    the last dimension, become the weights of `weighted`.
+
+    Before:
+    ```mlir
+    %h = hybrid.norm rms ins(%x : …) …
+    %a = … hybrid.attention … // computed from %h
+    %s = … hybrid.scan …      // computed from %h
+    %r = linalg.generic … ins(%a, %s : tensor<1x?x64xf32>, tensor<1x?x64xf32>) { addf } …
+    hybrid.write_state %state, @past_recurrent : …
+    ```
+    After:
+    ```mlir
+    %h = hybrid.norm rms ins(%x : …) …
+    %r, %keys, %state = hybrid.parallel add {
+      %a = … hybrid.attention …
+      hybrid.yield %a, %keys_1 : …
+    }, {
+      %s = … hybrid.scan …
+      hybrid.yield %s, %state_1 : …
+    } : tensor<1x?x64xf32>, …
+    hybrid.write_state %state, @past_recurrent : …
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "combinations of branches found">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 def PerSequencePositionsPass : Pass<"hybrid-per-sequence-positions", "::mlir::ModuleOp"> {
   let summary = "Gives each sequence of a call a position of its own";
   let description = [{
@@ -132,6 +169,81 @@ def WindowRingsPass : Pass<"hybrid-window-rings", "::mlir::ModuleOp"> {
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
     "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
+def ChooseBranchFormsPass : Pass<"hybrid-choose-branch-forms", "::mlir::func::FuncOp"> {
+  let summary = "Chooses how branches run";
+  let description = [{
+    Gives each `hybrid.parallel` that has none the form of the option, or, if that
+    is auto, the form that is the fastest where it was measured: parallel.
+
+    Before:
+    ```mlir
+    %r = hybrid.parallel add { … }, { … } : tensor<1x?x64xf32>
+    ```
+    After:
+    ```mlir
+    %r = hybrid.parallel add { … }, { … } {form = #hybrid.branch_form<parallel>} : tensor<1x?x64xf32>
+    ```
+  }];
+  let options = [
+    Option<"form", "form", "std::string", "\"auto\"",
+           "auto, sequential, merged or parallel">
+  ];
+  let statistics = [
+    Statistic<"numChosen", "num-chosen", "operations that got a form">
+  ];
+}
+
+def MergeProjectionsPass : Pass<"hybrid-merge-projections", "::mlir::func::FuncOp"> {
+  let summary = "Makes one product of those of several branches";
+  let description = [{
+    Where branches of a `hybrid.parallel` of form merged multiply the same input by
+    weights, their weights side by side (`hybrid.concat_weights`) give all products
+    at once. Where a sum of branches is one of products with weights, the
+    branches' rows side by side are multiplied by the weights one below another.
+    A bias, norm or factor per channel between product and sum prevents that, with
+    a remark.
+
+    Before:
+    ```mlir
+    %r = hybrid.parallel add {
+      %q = linalg.generic … ins(%x, %wq : tensor<?x64xf32>, tensor<64x32xf32>) { … x · w … }
+      …
+      %o = linalg.generic … ins(%a, %wo : tensor<?x32xf32>, tensor<32x64xf32>) …
+      hybrid.yield %o : tensor<?x64xf32>
+    }, {
+      %s = linalg.generic … ins(%x, %ws : tensor<?x64xf32>, tensor<64x96xf32>) …
+      …
+      %p = linalg.generic … ins(%y, %wp : tensor<?x48xf32>, tensor<48x64xf32>) …
+      hybrid.yield %p : tensor<?x64xf32>
+    } {form = #hybrid.branch_form<merged>} : tensor<?x64xf32>
+    ```
+    After:
+    ```mlir
+    %w = hybrid.concat_weights %wq, %ws {axis = 1 : i64} : …
+    %qs = linalg.generic … ins(%x, %w : tensor<?x64xf32>, tensor<64x128xf32>) …
+    %q = tensor.extract_slice %qs[0, 0] [%n, 32] [1, 1] : …
+    %s = tensor.extract_slice %qs[0, 32] [%n, 96] [1, 1] : …
+    %ay = hybrid.parallel concat {
+      …
+      hybrid.yield %a : tensor<?x32xf32>
+    }, {
+      …
+      hybrid.yield %y : tensor<?x48xf32>
+    } {form = #hybrid.branch_form<merged>} : tensor<?x80xf32>
+    %u = hybrid.concat_weights %wo, %wp {axis = 0 : i64} : …
+    %r = linalg.generic … ins(%ay, %u : tensor<?x80xf32>, tensor<80x64xf32>) …
+    ```
+  }];
+  let statistics = [
+    Statistic<"numInputs", "num-inputs", "products of a shared input merged">,
+    Statistic<"numOutputs", "num-outputs", "products merged with their sum">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
   ];
 }
 

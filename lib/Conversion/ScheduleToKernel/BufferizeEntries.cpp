@@ -64,6 +64,7 @@ public:
   LogicalResult wrap();
 
 private:
+  LogicalResult placeWeights(Block &body, Value section);
   /// The value of a symbol, at the entry's start; null if there is none.
   Value symbol(StringRef name);
   /// The view of byte buffer `bytes` at `offset` with the sizes `dims`.
@@ -330,24 +331,8 @@ LogicalResult EntryBufferizer::wrap() {
         /*writable=*/true);
     write.erase();
   }
-  // Weights.
-  for (WeightOp weight : llvm::make_early_inc_range(body.getOps<WeightOp>())) {
-    auto type = cast<RankedTensorType>(weight.getType());
-    auto key = builder.getArrayAttr(
-        {weight.getFileAttr(), weight.getOffsetAttr(), weight.getLengthAttr()});
-    auto [it, isNew] = weightOffsets.insert({key, weightBytes});
-    if (isNew)
-      weightBytes = llvm::alignTo(weightBytes + weight.getLength(), 64);
-    builder.setInsertionPoint(weight);
-    auto memref =
-        view(weight.getLoc(), param(kWeightsParam), it->second,
-             builder.getI64ArrayAttr(type.getShape()), type.getElementType());
-    if (failed(memref))
-      return failure();
-    weight.replaceAllUsesWith(
-        toTensor(weight.getLoc(), *memref, /*writable=*/false));
-    weight.erase();
-  }
+  if (failed(placeWeights(body, param(kWeightsParam))))
+    return failure();
 
   ret->setOperands({});
   body.eraseArguments(0, numInputs);
@@ -360,6 +345,59 @@ LogicalResult EntryBufferizer::wrap() {
   for (auto &entry : symbols)
     if (Value value = entry.second)
       value.getDefiningOp()->moveBefore(&body, body.begin());
+  return success();
+}
+
+/// Gives each weight its place in the weights section. A weight that is only a
+/// part of others has none of its own.
+LogicalResult EntryBufferizer::placeWeights(Block &body, Value section) {
+  auto place = [&](Value weight, ArrayRef<WeightOp> parts, int64_t rows) {
+    auto type = cast<RankedTensorType>(weight.getType());
+    SmallVector<Attribute> key = {builder.getI64IntegerAttr(rows)};
+    int64_t length = 0;
+    for (WeightOp part : parts) {
+      length += part.getLength();
+      key.push_back(builder.getDictionaryAttr(
+          {builder.getNamedAttr("file", part.getFileAttr()),
+           builder.getNamedAttr("length", part.getLengthAttr()),
+           builder.getNamedAttr("offset", part.getOffsetAttr())}));
+    }
+    auto [it, isNew] =
+        weightOffsets.insert({builder.getArrayAttr(key), weightBytes});
+    if (isNew)
+      weightBytes = llvm::alignTo(weightBytes + length, 64);
+    builder.setInsertionPoint(weight.getDefiningOp());
+    auto memref =
+        view(weight.getLoc(), section, it->second,
+             builder.getI64ArrayAttr(type.getShape()), type.getElementType());
+    if (failed(memref))
+      return failure();
+    weight.replaceAllUsesWith(
+        toTensor(weight.getLoc(), *memref, /*writable=*/false));
+    weight.getDefiningOp()->erase();
+    return success();
+  };
+  for (auto concat :
+       llvm::make_early_inc_range(body.getOps<ConcatWeightsOp>())) {
+    SmallVector<WeightOp> parts;
+    for (Value weight : concat.getWeights()) {
+      parts.push_back(weight.getDefiningOp<WeightOp>());
+      if (!parts.back())
+        return concat.emitOpError("concatenates what is no weight of a file");
+    }
+    auto type = cast<RankedTensorType>(concat.getResult().getType());
+    int64_t rows = 1;
+    for (int64_t size : type.getShape().take_front(concat.getAxis()))
+      rows *= size;
+    if (failed(place(concat.getResult(), parts, rows)))
+      return failure();
+  }
+  for (WeightOp weight : llvm::make_early_inc_range(body.getOps<WeightOp>())) {
+    if (weight->use_empty())
+      weight.erase();
+    else if (failed(place(weight, weight, /*rows=*/1)))
+      return failure();
+  }
   return success();
 }
 
@@ -379,12 +417,12 @@ struct BufferizeEntries : impl::BufferizeEntriesPassBase<BufferizeEntries> {
     OpBuilder builder(module.getContext());
     SmallVector<Attribute> weights;
     for (auto &[key, offset] : weightOffsets) {
-      auto fields = cast<ArrayAttr>(key);
+      ArrayRef<Attribute> fields = cast<ArrayAttr>(key).getValue();
       weights.push_back(builder.getDictionaryAttr(
           {builder.getNamedAttr("at", builder.getI64IntegerAttr(offset)),
-           builder.getNamedAttr("file", fields[0]),
-           builder.getNamedAttr("length", fields[2]),
-           builder.getNamedAttr("offset", fields[1])}));
+           builder.getNamedAttr("parts",
+                                builder.getArrayAttr(fields.drop_front())),
+           builder.getNamedAttr("rows", fields.front())}));
     }
     numWeights += weights.size();
     module->setAttr(kWeightsAttr, builder.getArrayAttr(weights));

@@ -301,7 +301,7 @@ module attributes {hybrid.symbols = [{name = "t", role = "seq", capacity = 16 : 
 // copy.
 
 // CHECK: module attributes {
-// CHECK-SAME: hybrid.weights = [{at = 0 : i64, file = "m.onnx", length = 16 : i64, offset = 100 : i64}, {at = 64 : i64, file = "m.onnx", length = 4 : i64, offset = 0 : i64}, {at = 128 : i64, file = "w.bin", length = 16 : i64, offset = 100 : i64}]
+// CHECK-SAME: hybrid.weights = [{at = 0 : i64, parts = [{file = "m.onnx", length = 16 : i64, offset = 100 : i64}], rows = 1 : i64}, {at = 64 : i64, parts = [{file = "m.onnx", length = 4 : i64, offset = 0 : i64}], rows = 1 : i64}, {at = 128 : i64, parts = [{file = "w.bin", length = 16 : i64, offset = 100 : i64}], rows = 1 : i64}]
 module attributes {hybrid.symbols = []} {
   // CHECK: memref.global "private" constant @[[GLOBAL:.*]] : memref<2xf32> = dense<[1.000000e+00, 2.000000e+00]>
   // CHECK-LABEL: func.func @first(
@@ -394,5 +394,25 @@ module attributes {hybrid.symbols = [{name = "batch", role = "batch", capacity =
     %y = tensor.insert_slice %l into %f[0, 0] [%n, 4] [1, 1] : tensor<?x4xf32> into tensor<?x8xf32>
     %z = tensor.insert_slice %r into %f[0, 0] [%n, 4] [1, 1] : tensor<?x4xf32> into tensor<?x8xf32>
     return %y, %z : tensor<?x8xf32>, tensor<?x8xf32>
+  }
+}
+
+// -----
+
+// Weights side by side are stored as one, row by row, and not by themselves unless
+// something else uses them.
+
+// CHECK: module attributes {
+// CHECK-SAME: hybrid.weights = [{at = 0 : i64, parts = [{file = "m.onnx", length = 16 : i64, offset = 0 : i64}, {file = "w.bin", length = 24 : i64, offset = 8 : i64}], rows = 2 : i64}, {at = 64 : i64, parts = [{file = "w.bin", length = 24 : i64, offset = 8 : i64}], rows = 1 : i64}]
+module attributes {hybrid.symbols = []} {
+  // CHECK-LABEL: func.func @entry(
+  // CHECK-SAME: %{{[^:]*}}: memref<?xi8>, %[[WEIGHTS:[^:]*]]: memref<?xi8>
+  // CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+  // CHECK-DAG: memref.view %[[WEIGHTS]][%[[C0]]][] : memref<?xi8> to memref<2x5xf32>
+  func.func @entry() -> (tensor<2x5xf32> {hybrid.name = "w", hybrid.dims = [2, 5]}, tensor<2x3xf32> {hybrid.name = "b", hybrid.dims = [2, 3]}) attributes {hybrid.entry} {
+    %a = hybrid.weight "a" from "m.onnx"[0, 16] : tensor<2x2xf32>
+    %b = hybrid.weight "b" from "w.bin"[8, 24] : tensor<2x3xf32>
+    %w = hybrid.concat_weights %a, %b {axis = 1 : i64} : (tensor<2x2xf32>, tensor<2x3xf32>) -> tensor<2x5xf32>
+    return %w, %b : tensor<2x5xf32>, tensor<2x3xf32>
   }
 }

@@ -3,7 +3,8 @@
 
 // The example of the pass's description.
 
-// REMARK: remark: [Passed] sequential-branches | Category:hybrid-lower-parallel
+// REMARK: remark: [Passed] branches | Category:hybrid-lower-parallel
+// REMARK-SAME: branches side by side
 // REMARK-SAME: branches=2, combine=add
 
 // CHECK: #[[MAP:.*]] = affine_map<(d0, d1) -> (d0, d1)>
@@ -162,4 +163,25 @@ func.func @nested(%a: tensor<4xf32>, %b: tensor<4xf32>) -> tensor<4xf32> {
     hybrid.yield %i : tensor<4xf32>
   } : tensor<4xf32>
   return %r : tensor<4xf32>
+}
+
+// -----
+
+// Other results; a form in turn is in the locations, for later passes.
+
+// RUN: hybrid-opt %s --hybrid-lower-parallel --split-input-file --mlir-print-debuginfo --mlir-print-local-scope | FileCheck %s --check-prefix=LOCATION
+// LOCATION-LABEL: func.func @others(
+// LOCATION: %[[A:.*]] = linalg.exp {{.*}} loc(fused<#hybrid.branch<0, 0>>[
+// LOCATION: %[[B:.*]] = linalg.tanh {{.*}} loc(fused<#hybrid.branch<0, 1>>[
+// LOCATION: %[[R:.*]] = linalg.generic
+// LOCATION: return %[[R]], %[[B]], %[[A]]
+func.func @others(%a: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) {
+  %r:3 = hybrid.parallel add {
+    %e = linalg.exp ins(%a : tensor<4xf32>) outs(%a : tensor<4xf32>) -> tensor<4xf32>
+    hybrid.yield %a, %e : tensor<4xf32>, tensor<4xf32>
+  }, {
+    %t = linalg.tanh ins(%a : tensor<4xf32>) outs(%a : tensor<4xf32>) -> tensor<4xf32>
+    hybrid.yield %t, %t : tensor<4xf32>, tensor<4xf32>
+  } {form = #hybrid.branch_form<sequential>} : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
+  return %r#0, %r#2, %r#1 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
 }

@@ -845,7 +845,7 @@ func.func @parallel_c1(%a: tensor<2xf32>) {
 // -----
 
 func.func @parallel_c2(%a: tensor<2xf32>) {
-  // expected-error @+1 {{'hybrid.parallel' op C2: a branch must yield exactly one value}}
+  // expected-error @+1 {{'hybrid.parallel' op C2: a branch must yield at least one value}}
   %r = hybrid.parallel add {
     hybrid.yield %a : tensor<2xf32>
   }, {
@@ -924,6 +924,50 @@ func.func @parallel_c4(%a: tensor<2xf32>, %b: tensor<2xf32>) {
   }, {
     hybrid.yield %b : tensor<2xf32>
   } : tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @parallel_c5(%a: tensor<2xf32>, %s: tensor<3xf32>) {
+  // expected-error @+1 {{'hybrid.parallel' op C5: the branches yield 1 other values, of types ('tensor<3xf32>'), but there are 1 other results, of types ('tensor<2xf32>')}}
+  %r:2 = hybrid.parallel add {
+    hybrid.yield %a : tensor<2xf32>
+  }, {
+    hybrid.yield %a, %s : tensor<2xf32>, tensor<3xf32>
+  } : tensor<2xf32>, tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @concat_weights_c1(%a: tensor<2xf32>) {
+  // expected-error @+1 {{'hybrid.concat_weights' op C1: needs at least two weights, but has 1}}
+  %r = hybrid.concat_weights %a {axis = 0 : i64} : (tensor<2xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @concat_weights_c2(%a: tensor<2xf32>) {
+  // expected-error @+1 {{'hybrid.concat_weights' op C2: axis must be between 0 and 0, but is 1}}
+  %r = hybrid.concat_weights %a, %a {axis = 1 : i64} : (tensor<2xf32>, tensor<2xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @concat_weights_c3(%a: tensor<2x3xf32>, %b: tensor<3x3xf32>) {
+  // expected-error @+1 {{'hybrid.concat_weights' op C3: a weight of type 'tensor<3x3xf32>' is no part of 'tensor<2x6xf32>'}}
+  %r = hybrid.concat_weights %a, %b {axis = 1 : i64} : (tensor<2x3xf32>, tensor<3x3xf32>) -> tensor<2x6xf32>
+  return
+}
+
+// -----
+
+func.func @concat_weights_c3_sum(%a: tensor<2x3xf32>) {
+  // expected-error @+1 {{'hybrid.concat_weights' op C3: the sizes of the weights along axis 1 add up to 6, but the result is 'tensor<2x7xf32>'}}
+  %r = hybrid.concat_weights %a, %a {axis = 1 : i64} : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x7xf32>
   return
 }
 

@@ -206,7 +206,22 @@ func.func @parallel(%a: tensor<1x?x64xf32>, %b: tensor<1x?x64xf32>, %w: tensor<f
   }, {
     hybrid.yield %b : tensor<1x?x64xf32>
   } : tensor<1x?x128xf32>
+  // CHECK: %{{.*}}, %{{.*}}:2 = hybrid.parallel add {
+  // CHECK: } {form = #hybrid.branch_form<merged>} : tensor<1x?x64xf32>, tensor<f32>, tensor<64xf32>
+  %3:3 = hybrid.parallel add {
+    hybrid.yield %a, %w : tensor<1x?x64xf32>, tensor<f32>
+  }, {
+    hybrid.yield %b, %w1 : tensor<1x?x64xf32>, tensor<64xf32>
+  } {form = #hybrid.branch_form<merged>} : tensor<1x?x64xf32>, tensor<f32>, tensor<64xf32>
   return %r : tensor<1x?x64xf32>
+}
+
+// CHECK-LABEL: func.func @concat_weights
+func.func @concat_weights() {
+  %a = hybrid.weight "a" from "m.onnx"[0, 16] : tensor<2x2xf32>
+  // CHECK: hybrid.concat_weights %{{.*}}, %{{.*}} {axis = 1 : i64} : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x4xf32>
+  %w = hybrid.concat_weights %a, %a {axis = 1 : i64} : (tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<2x4xf32>
+  return
 }
 
 // CHECK: hybrid.state @past_key.1 kv present "present_key.1" length_axis 2 : tensor<?x2x512x16xf32>

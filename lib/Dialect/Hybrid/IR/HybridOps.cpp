@@ -175,5 +175,17 @@ ParallelOp::reifyResultShapes(OpBuilder &builder,
         branchSizes);
   }
   shapes.push_back(std::move(sizes));
+  for (Region &branch : getBranches())
+    for (Value value :
+         branch.front().getTerminator()->getOperands().drop_front()) {
+      SmallVector<OpFoldResult> &known = shapes.emplace_back();
+      int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
+      for (int64_t dim = 0; dim < rank; ++dim)
+        if (OpFoldResult size =
+                getSizeOutside(builder, getLoc(), *this, value, dim))
+          known.push_back(size);
+        else
+          return failure();
+    }
   return success();
 }

@@ -13,7 +13,7 @@ static InFlightDiagnostic violates(Operation *op, unsigned number) {
 }
 
 //===----------------------------------------------------------------------===//
-// WeightOp
+// WeightOp, ConcatWeightsOp
 //===----------------------------------------------------------------------===//
 
 /// The bytes of `type` in a file, one per boolean; none where they are not a
@@ -45,6 +45,35 @@ LogicalResult WeightOp::verify() {
   if (getOffset() < 0)
     return violates(*this, 3)
            << "offset must be 0 or more, but is " << getOffset();
+  return success();
+}
+
+LogicalResult ConcatWeightsOp::verify() {
+  if (getWeights().size() < 2)
+    return violates(*this, 1)
+           << "needs at least two weights, but has " << getWeights().size();
+  auto result = cast<RankedTensorType>(getResult().getType());
+  int64_t axis = getAxis();
+  if (axis < 0 || axis >= result.getRank())
+    return violates(*this, 2) << "axis must be between 0 and "
+                              << result.getRank() - 1 << ", but is " << axis;
+  int64_t size = 0;
+  for (Value weight : getWeights()) {
+    auto type = cast<RankedTensorType>(weight.getType());
+    SmallVector<int64_t> shape(type.getShape());
+    if (type.getRank() == result.getRank()) {
+      size += shape[axis];
+      shape[axis] = result.getDimSize(axis);
+    }
+    if (!type.hasStaticShape() || !getByteSize(type) ||
+        result != RankedTensorType::get(shape, type.getElementType()))
+      return violates(*this, 3)
+             << "a weight of type " << type << " is no part of " << result;
+  }
+  if (size != result.getDimSize(axis))
+    return violates(*this, 3) << "the sizes of the weights along axis " << axis
+                              << " add up to " << size << ", but the result is "
+                              << result;
   return success();
 }
 

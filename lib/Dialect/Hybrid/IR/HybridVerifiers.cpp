@@ -571,8 +571,8 @@ static LogicalResult verifyBranch(ParallelOp op, Region &branch,
   if (block.getNumArguments() != 0)
     return violates(op, 2) << "a branch takes no arguments";
   auto yield = block.empty() ? YieldOp() : dyn_cast<YieldOp>(block.back());
-  if (!yield || yield.getNumOperands() != 1)
-    return violates(op, 2) << "a branch must yield exactly one value";
+  if (!yield || yield.getNumOperands() == 0)
+    return violates(op, 2) << "a branch must yield at least one value";
   auto type = dyn_cast<RankedTensorType>(yield.getOperand(0).getType());
   if (!type || !isa<FloatType>(type.getElementType()))
     return violates(op, 2)
@@ -612,6 +612,19 @@ LogicalResult ParallelOp::verify() {
     return violates(*this, 3)
            << "the last dimensions of the branches add up to " << lastSize
            << ", but the result is " << result;
+  SmallVector<Type> others;
+  for (Region &branch : getBranches())
+    llvm::append_range(others, branch.front()
+                                   .getTerminator()
+                                   ->getOperands()
+                                   .drop_front()
+                                   .getTypes());
+  if (TypeRange(others) != getOthers().getTypes())
+    return violates(*this, 5)
+           << "the branches yield " << others.size()
+           << " other values, of types (" << others << "), but there are "
+           << getOthers().size() << " other results, of types ("
+           << getOthers().getTypes() << ")";
 
   size_t expected =
       getCombine() == Combine::Weighted ? getBranches().size() : 0;

@@ -128,7 +128,7 @@ private:
   }
 
   LogicalResult evaluateOp(ParallelOp op) {
-    std::vector<RefTensor> operands;
+    std::vector<RefTensor> operands, others;
     for (Value weight : op.getWeights())
       operands.push_back(get(weight));
     for (Region &branch : op.getBranches()) {
@@ -136,8 +136,12 @@ private:
       if (failed(values))
         return failure();
       operands.push_back(std::move(values->front()));
+      std::move(values->begin() + 1, values->end(), std::back_inserter(others));
     }
-    return setResults(op, evaluate(op, operands, {}));
+    FailureOr<std::vector<RefTensor>> results = evaluate(op, operands, {});
+    if (succeeded(results))
+      std::move(others.begin(), others.end(), std::back_inserter(*results));
+    return setResults(op, std::move(results));
   }
 
   LogicalResult evaluateOp(CostModelInterface op) {

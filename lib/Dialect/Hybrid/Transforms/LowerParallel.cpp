@@ -1,8 +1,8 @@
 //===- LowerParallel.cpp - hybrid-lower-parallel --------------------------===//
 //
-// Branches one after another, then their combination. Sizes of the combination
-// come from the branches' destinations, so that no tensor.dim appears where
-// they are known.
+// Branches in the surrounding block, then their combination. Sizes of the
+// combination come from the branches' destinations, so that no tensor.dim
+// appears where they are known.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,7 +33,16 @@ using namespace hybrid;
 static OpFoldResult getSize(OpBuilder &b, Value value, int64_t dim) {
   if (std::optional<OpFoldResult> size = findSize(value, dim))
     return *size;
-  return tensor::getMixedSize(b, value.getLoc(), value, dim);
+  auto collapse = value.getDefiningOp<tensor::CollapseShapeOp>();
+  if (!collapse)
+    return tensor::getMixedSize(b, value.getLoc(), value, dim);
+  OpFoldResult size = b.getIndexAttr(1);
+  AffineExpr s0 = b.getAffineSymbolExpr(0), s1 = b.getAffineSymbolExpr(1);
+  for (int64_t part : collapse.getReassociationIndices()[dim])
+    size = affine::makeComposedFoldedAffineApply(
+        b, value.getLoc(), s0 * s1,
+        {size, getSize(b, collapse.getSrc(), part)});
+  return size;
 }
 
 static SmallVector<OpFoldResult> getSizes(OpBuilder &b, Value value) {
@@ -168,25 +177,46 @@ static Value sumUp(OpBuilder &b, ParallelOp op, ValueRange branches) {
 // The pass
 //===----------------------------------------------------------------------===//
 
-static void lower(IRRewriter &rewriter, ParallelOp op) {
-  SmallVector<Value> branches;
-  for (Region &branch : op.getBranches()) {
+/// Says of the operations of a branch which one they come from.
+static void tag(Region &branch, int64_t parallel, int64_t number) {
+  MLIRContext *context = branch.getContext();
+  auto metadata = BranchAttr::get(context, parallel, number);
+  branch.walk([&](Operation *op) {
+    op->setLoc(FusedLoc::get(context, {op->getLoc()}, metadata));
+  });
+}
+
+static void leaveRemark(ParallelOp op, BranchForm form) {
+  StringRef text = form == BranchForm::Parallel ? "branches side by side"
+                   : form == BranchForm::Merged
+                       ? "branches one after another, with merged products"
+                       : "branches one after another";
+  remark::passed(
+      op.getLoc(),
+      remark::RemarkOpts::name("branches").category("hybrid-lower-parallel"))
+      << text << remark::metric("combine", stringifyCombine(op.getCombine()))
+      << remark::metric("branches", op.getBranches().size());
+}
+
+static void lower(IRRewriter &rewriter, ParallelOp op, int64_t number) {
+  BranchForm form = op.getForm().value_or(BranchForm::Parallel);
+  leaveRemark(op, form);
+  SmallVector<Value> branches, others;
+  for (auto [n, branch] : llvm::enumerate(op.getBranches())) {
+    if (form != BranchForm::Parallel)
+      tag(branch, number, n);
     auto yield = cast<YieldOp>(branch.front().getTerminator());
     branches.push_back(yield.getOperand(0));
+    llvm::append_range(others, yield.getOperands().drop_front());
     rewriter.eraseOp(yield);
     rewriter.inlineBlockBefore(&branch.front(), op);
   }
   rewriter.setInsertionPoint(op);
-  StringRef how = stringifyCombine(op.getCombine());
-  remark::passed(op.getLoc(), remark::RemarkOpts::name("sequential-branches")
-                                  .category("hybrid-lower-parallel"))
-      << remark::add("branches one after another")
-      << remark::metric("combine", how)
-      << remark::metric("branches", branches.size());
   Value result = op.getCombine() == Combine::Concat
                      ? concatenate(rewriter, op, branches)
                      : sumUp(rewriter, op, branches);
-  rewriter.replaceOp(op, result);
+  others.insert(others.begin(), result);
+  rewriter.replaceOp(op, others);
 }
 
 namespace {
@@ -194,11 +224,12 @@ struct LowerParallelPass
     : hybrid::impl::LowerParallelPassBase<LowerParallelPass> {
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
+    int64_t number = 0;
     // Innermost first.
     getOperation()->walk([&](ParallelOp op) {
       ++numParallels;
       numBranches += op.getBranches().size();
-      lower(rewriter, op);
+      lower(rewriter, op, number++);
     });
   }
 };

@@ -41,6 +41,20 @@ func.func @combine() -> (tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>, tens
   return %0, %1, %2, %3, %4 : tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>, tensor<2x4xf32>, tensor<2x2xf32>
 }
 
+// What branches yield beside their value.
+// CHECK: others#0: 2 [8, 6]
+// CHECK: others#1: 2 [5, 4]
+func.func @others() -> (tensor<2xf32>, tensor<2xf32>) {
+  %a = arith.constant dense<[3.0, 2.0]> : tensor<2xf32>
+  %b = arith.constant dense<[5.0, 4.0]> : tensor<2xf32>
+  %r, %s = hybrid.parallel add {
+    hybrid.yield %a, %b : tensor<2xf32>, tensor<2xf32>
+  }, {
+    hybrid.yield %b : tensor<2xf32>
+  } : tensor<2xf32>, tensor<2xf32>
+  return %r, %s : tensor<2xf32>, tensor<2xf32>
+}
+
 // Sizes by name.
 // CHECK: sizes#0: 2 [5, 10]
 func.func @sizes() -> tensor<?xf32> {
