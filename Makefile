@@ -6,7 +6,8 @@
 #   make wheel           the Python package, with the tools, in build/wheel
 #   make check           build everything and run every test
 #   make check-sanitize  unit tests of runtime, generation, importer under sanitizers
-#   make bench           time against onnxruntime on the same ONNX file
+#   make bench           time against onnxruntime on the same ONNX file, and the
+#                        forms of branches and scans against each other
 #   make clean
 
 BUILD ?= build
@@ -67,6 +68,7 @@ check-sanitize: deps
 
 bench: deps build
 	@$(PYTHON) bench/run.py $(BUILD)
+	@$(PYTHON) bench/forms.py $(BUILD)
 
 clean:
 	rm -rf $(BUILD) build-debug build-sanitize

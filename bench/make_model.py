@@ -1,13 +1,22 @@
 #!/usr/bin/env python3
-"""Writes the language model that the benchmark times.
+"""Writes a language model that the benchmarks time.
 
-make_model.py OUT.onnx PREFILL,… CONTEXT
+make_model.py DESIGN OUT.onnx PREFILL,… CONTEXT
 
-An inter-layer hybrid of about 100 million parameters in ONNX opset 27, float32,
-random weights in OUT.onnx.data: seven Mamba-2 layers and two attention layers
-(grouped-query, rotary), each followed by SwiGLU; logits are those of the last
-position. OUT.json says what calls cost at the least: FLOPs of prefills of these
-lengths, and bytes of a decode step at a context.
+A model of 50 to 100 million parameters in ONNX opset 27, float32, random weights
+in OUT.onnx.data; every layer's mixer is followed by SwiGLU, and logits are those
+of the last position. OUT.json says what calls cost at the least: FLOPs of prefills
+of these lengths, and bytes of a decode step at a context. DESIGN is one of
+
+  hybrid         seven layers of Mamba-2 and two of attention (grouped-query,
+                 rotary)
+  sub            attention and Mamba-2 side by side in six layers, each with a norm
+                 and a projection of its own, subtracted
+  add            the same without norms, added
+  mean           the same with norms and factors per channel, one projection of
+                 the mean
+  mamba2, mamba1, gated-delta
+                 six layers of one kind of scan
 """
 
 import json
@@ -19,19 +28,33 @@ sys.path.insert(0, str(SOURCE / "python"))
 
 from hybrid import models  # noqa: E402
 
-LAYERS = "MMMAMMMAM"
+WIDTH, HIDDEN = 768, 2048
+MAMBA2 = models.Mamba2(inner=1536, heads=24, state=128)
+ATTENTION = models.Attention(12, 4, 64, 64, models.Rope(theta=10000.0))
+BRANCH = models.Mamba2(inner=768, heads=12, state=128, norm=False)
+
+
+def parallel(**how):
+    return [models.Parallel(BRANCH, ATTENTION, **how)] * 6
+
+
 MIXERS = {
-    "M": models.Mamba2(inner=1536, heads=24, state=128),
-    "A": models.Attention(12, 4, 64, 64, models.Rope(theta=10000.0)),
+    "hybrid": ([MAMBA2] * 3 + [ATTENTION]) * 2 + [MAMBA2],
+    "sub": parallel(fuse="sub"),
+    "add": parallel(fuse="add", norm="none"),
+    "mean": parallel(fuse="mean", scale="vector", out="joint"),
+    "mamba2": [MAMBA2] * 6,
+    "mamba1": [models.Mamba1(1536, 16, 48)] * 6,
+    "gated-delta": [models.GatedDelta(12, 24, 64, 64)] * 6,
 }
 
 
-def design():
-    block = models.FeedForward(hidden=2048)
+def design(name):
+    block = models.FeedForward(hidden=HIDDEN)
     return models.Design(
-        "hybrid-100m",
-        width=768,
-        layers=tuple(models.Layer(MIXERS[letter], block) for letter in LAYERS),
+        name,
+        width=WIDTH,
+        layers=tuple(models.Layer(mixer, block) for mixer in MIXERS[name]),
         vocabulary=16000,
         tied=False,
         positions=8192,
@@ -52,11 +75,12 @@ def sizes(model, prefills, context):
 
 
 def main():
-    path = Path(sys.argv[1])
-    prefills = [int(word) for word in sys.argv[2].split(",")]
-    model = design()
+    name, path, prefills, context = sys.argv[1:]
+    path = Path(path)
+    prefills = [int(word) for word in prefills.split(",")]
+    model = design(name)
     model.save(path, initializers="external", logits="last")
-    found = sizes(model, prefills, int(sys.argv[3]))
+    found = sizes(model, prefills, int(context))
     path.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -16,66 +16,31 @@ Everything measured goes to bench/results as JSON. Other work on the machine
 disturbs both sides: compare the two columns of one run only.
 """
 
-import argparse
-import datetime
 import json
 import os
 import random
 import statistics
-import subprocess
-import sys
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-SOURCE = HERE.parent
-sys.path.insert(0, str(SOURCE / "utils"))
+import common
+from common import CONTEXT, HERE, PREFILL, STEPS, output_of
 
-import npz  # noqa: E402
-import pyenv  # noqa: E402
-
-PREFILL = [512, 2048]
-CONTEXT, STEPS = 512, 32
+import npz  # found by common
 
 
-def output_of(command, **options):
-    words = [str(word) for word in command]
-    return subprocess.run(
-        words, check=True, text=True, stdout=subprocess.PIPE, **options
-    ).stdout
-
-
-class Benchmark:
+class Benchmark(common.Workshop):
     def __init__(self, args):
-        self.args = args
-        self.bin = args.build / "bin"
-        self.work = args.build / "bench"
-        self.work.mkdir(parents=True, exist_ok=True)
-        self.model = self.work / "hybrid-100m.onnx"
-        self.artifact = self.work / "hybrid-100m.hyb"
         print("preparing: Python packages, the model, the limits", flush=True)
-        self.python = pyenv.ensure(args.build, HERE / "requirements.txt")
-        self.make_model()
+        super().__init__(args)
+        self.model = self.make_model("hybrid")
+        self.artifact = self.model.with_suffix(".hyb")
         self.sizes = json.loads(self.model.with_suffix(".json").read_text())
         self.limits = self.measure_limits()
-
-    def make_model(self):
-        script = HERE / "make_model.py"
-        sizes = self.model.with_suffix(".json")
-        if sizes.exists() and sizes.stat().st_mtime > script.stat().st_mtime:
-            return
-        lengths = ",".join(map(str, PREFILL))
-        middle = CONTEXT + STEPS // 2
-        output_of([self.python, script, self.model, lengths, middle])
 
     def measure_limits(self):
         program = self.work / "limits"
         command = ["cc", "-O3", "-march=native", "-ffp-contract=fast", "-pthread"]
         output_of([*command, HERE / "limits.c", "-o", program])
         return json.loads(output_of([program, self.args.threads]))
-
-    def compile(self):
-        command = [self.bin / "hybrid-compile", self.model, "-o", self.artifact]
-        return json.loads(output_of([*command, "--max-batch", "1", "--json"]))
 
     def check(self):
         """The largest difference between both sides' logits of one prompt."""
@@ -113,18 +78,6 @@ class Benchmark:
         times = {f"prefill {n}": result["prefill"][str(n)] for n in PREFILL}
         return {**times, f"decode at {CONTEXT}": result["decode"]}
 
-    def bench_ours(self, length, steps):
-        command = [self.bin / "hybrid-run", self.artifact, "--bench", "--json"]
-        command += ["--threads", self.args.threads, "--repeat", 1]
-        command += ["--prompt-len", length, "--decode", steps]
-        phases = json.loads(output_of(command))["phases"]
-        return {phase["name"]: phase["tokens_per_second"] for phase in phases}
-
-    def time_ours(self):
-        times = {f"prefill {n}": self.bench_ours(n, 0)["prefill"] for n in PREFILL}
-        decode = self.bench_ours(CONTEXT, STEPS)["decode"]
-        return {**times, f"decode at {CONTEXT}": decode}
-
     def share(self, phase, rate):
         """How much of the machine's limit `rate` tokens per second are."""
         if phase.startswith("decode"):
@@ -136,17 +89,19 @@ class Benchmark:
         return rate / int(length) * flops / limit, "FMA"
 
     def run(self):
-        compiled = self.compile()
+        compiled = self.compile(self.model, self.artifact)
         difference = self.check()
         rounds = []
         for index in range(self.args.rounds):
             print(f"round {index + 1} of {self.args.rounds}", flush=True)
-            sides = {"hybrid": self.time_ours, "onnxruntime": self.time_onnxruntime}
+            sides = {
+                "hybrid": lambda: self.time(self.artifact),
+                "onnxruntime": self.time_onnxruntime,
+            }
             # Neither side is always the first.
             order = list(sides) if index % 2 else list(reversed(sides))
             rounds.append({side: sides[side]() for side in order})
         return {
-            "date": datetime.datetime.now().isoformat(timespec="seconds"),
             "sizes": self.sizes,
             "limits": self.limits,
             "compile": compiled,
@@ -181,25 +136,12 @@ class Benchmark:
             )
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("build", type=Path)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--rounds", type=int, default=3)
-    args = parser.parse_args()
-    args.build = args.build.resolve()
-    return args
-
-
 def main():
-    benchmark = Benchmark(parse_arguments())
+    benchmark = Benchmark(common.parse_arguments(__doc__.splitlines()[0], rounds=3))
     result = benchmark.run()
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
-    name = result["date"].replace(":", "-") + ".json"
-    (results / name).write_text(json.dumps(result, indent=1) + "\n")
+    name = common.save(result, "peers")
     benchmark.print_table(result)
-    print(f"\nwritten to bench/results/{name}")
+    print(f"\nwritten to {name}")
 
 
 if __name__ == "__main__":
