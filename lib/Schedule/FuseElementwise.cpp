@@ -10,9 +10,12 @@
 #include "hybrid/Dialect/Hybrid/Transforms/Sizes.h"
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tensor/Transforms/Transforms.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -64,12 +67,14 @@ bool paysToCollapse(OpOperand *operand) {
 }
 
 /// Whether a computation of ours, which has its own rank, reads `op`'s result,
-/// directly or through elementwise operations.
+/// directly, collapsed, or through elementwise operations.
 bool feedsComputation(Operation *op, unsigned depth = 0) {
   constexpr unsigned kMaxDepth = 4;
   return llvm::any_of(op->getUsers(), [&](Operation *user) {
     auto generic = dyn_cast<linalg::GenericOp>(user);
-    if (generic && generic.getNumReductionLoops() == 0 && depth < kMaxDepth)
+    bool passesOn = isa<tensor::CollapseShapeOp>(user) ||
+                    (generic && generic.getNumReductionLoops() == 0);
+    if (passesOn && depth < kMaxDepth)
       return feedsComputation(user, depth + 1);
     return isa<HybridDialect>(user->getDialect()) &&
            isa<DestinationStyleOpInterface>(user);
@@ -137,6 +142,85 @@ struct CollapseBeforeSlice : OpRewritePattern<tensor::CollapseShapeOp> {
   }
 };
 
+/// A constant with a number per head keeps the heads' channels apart. With a
+/// number per channel, elementwise work in front of a norm or product over the
+/// channels of all heads is done on its rows.
+struct SpreadConstants : OpRewritePattern<tensor::CollapseShapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  static constexpr int64_t kMaxElements = 1 << 14;
+
+  LogicalResult matchAndRewrite(tensor::CollapseShapeOp collapse,
+                                PatternRewriter &rewriter) const override {
+    auto op = collapse.getSrc().getDefiningOp<linalg::GenericOp>();
+    if (!op || !op->hasOneUse() || !paysToCollapse(&collapse.getSrcMutable()) ||
+        !op.getIndexingMapsArray().back().isIdentity())
+      return failure();
+    bool changed = false;
+    for (const ReassociationIndices &group : collapse.getReassociationIndices())
+      for (OpOperand *input : op.getDpsInputOperands())
+        changed |= spread(op, *input, group, rewriter);
+    return success(changed);
+  }
+
+  /// Lets `input` depend on all loops of `group` if it depends on some of them
+  /// and on no others.
+  bool spread(linalg::GenericOp op, OpOperand &input, ArrayRef<int64_t> group,
+              PatternRewriter &rewriter) const {
+    DenseElementsAttr constant;
+    AffineMap map = op.getMatchingIndexingMap(&input);
+    if (!matchPattern(input.get(), m_Constant(&constant)) ||
+        map.getNumResults() == 0 || map.getNumResults() == group.size() ||
+        !map.isProjectedPermutation())
+      return false;
+    SmallVector<int64_t> ranges = op.getStaticLoopRanges(), shape;
+    int64_t count = 1;
+    for (int64_t loop : group) {
+      if (ShapedType::isDynamic(ranges[loop]))
+        return false;
+      shape.push_back(ranges[loop]);
+      count *= ranges[loop];
+    }
+    SmallVector<unsigned> places;
+    for (AffineExpr result : map.getResults()) {
+      auto *place =
+          llvm::find(group, cast<AffineDimExpr>(result).getPosition());
+      if (place == group.end())
+        return false;
+      places.push_back(place - group.begin());
+    }
+    if (count > kMaxElements)
+      return false;
+    auto old = llvm::to_vector(constant.getValues<Attribute>());
+    SmallVector<int64_t> strides =
+                             computeStrides(constant.getType().getShape()),
+                         allStrides = computeStrides(shape);
+    SmallVector<Attribute> values;
+    for (int64_t i = 0; i < count; ++i) {
+      SmallVector<int64_t> index = delinearize(i, allStrides);
+      int64_t at = 0;
+      for (auto [place, stride] : llvm::zip(places, strides))
+        at += index[place] * stride;
+      values.push_back(old[at]);
+    }
+    auto type = RankedTensorType::get(shape, constant.getElementType());
+    rewriter.setInsertionPoint(op);
+    Value all = arith::ConstantOp::create(rewriter, input.get().getLoc(),
+                                          DenseElementsAttr::get(type, values));
+    SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+    SmallVector<AffineExpr> loops;
+    for (int64_t loop : group)
+      loops.push_back(rewriter.getAffineDimExpr(loop));
+    maps[input.getOperandNumber()] =
+        AffineMap::get(op.getNumLoops(), 0, loops, rewriter.getContext());
+    rewriter.modifyOpInPlace(op, [&] {
+      input.set(all);
+      op.setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));
+    });
+    return true;
+  }
+};
+
 struct FuseElementwise : impl::FuseElementwisePassBase<FuseElementwise> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
@@ -159,7 +243,7 @@ struct FuseElementwise : impl::FuseElementwisePassBase<FuseElementwise> {
     dropUnitDims.controlFn = getDroppable;
     linalg::populateFoldUnitExtentDimsPatterns(patterns, dropUnitDims);
     tensor::populateFoldTensorEmptyPatterns(patterns);
-    patterns.add<CollapseBeforeSlice>(context);
+    patterns.add<CollapseBeforeSlice, SpreadConstants>(context);
     linalg::GenericOp::getCanonicalizationPatterns(patterns, context);
     tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, context);
     tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, context);

@@ -337,3 +337,26 @@ func.func @splat(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
   } -> tensor<4x8xf32>
   return %0 : tensor<4x8xf32>
 }
+
+// -----
+
+// A factor per head in front of a norm over all heads' channels becomes one per
+// channel, and the work is done on rows.
+
+#id = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
+#head = affine_map<(d0, d1, d2, d3) -> (d2)>
+// CHECK-LABEL: func.func @factor_per_head(
+// CHECK: %[[D:.*]] = arith.constant dense<[1.000000e+00, 1.000000e+00, 1.000000e+00, 2.000000e+00, 2.000000e+00, 2.000000e+00]> : tensor<6xf32>
+// CHECK: %[[Y:.*]] = linalg.generic {{.*}} ins(%{{.*}}, %[[D]] : tensor<?x6xf32>, tensor<6xf32>)
+// CHECK: hybrid.norm rms ins(%[[Y]] : tensor<?x6xf32>)
+func.func @factor_per_head(%x: tensor<?x1x2x3xf32>, %o: tensor<?x1x2x3xf32>, %r: tensor<?x6xf32>) -> tensor<?x6xf32> {
+  %d = arith.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %y = linalg.generic {indexing_maps = [#id, #head, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%x, %d : tensor<?x1x2x3xf32>, tensor<2xf32>) outs(%o : tensor<?x1x2x3xf32>) {
+  ^bb0(%in: f32, %in_0: f32, %out: f32):
+    %p = arith.mulf %in, %in_0 : f32
+    linalg.yield %p : f32
+  } -> tensor<?x1x2x3xf32>
+  %rows = tensor.collapse_shape %y [[0], [1, 2, 3]] : tensor<?x1x2x3xf32> into tensor<?x6xf32>
+  %n = hybrid.norm rms ins(%rows : tensor<?x6xf32>) outs(%r : tensor<?x6xf32>) {axis = 1 : i64, epsilon = 1.0e-5 : f64} -> tensor<?x6xf32>
+  return %n : tensor<?x6xf32>
+}
