@@ -29,7 +29,7 @@ struct ChooseBranchForms : impl::ChooseBranchFormsPassBase<ChooseBranchForms> {
       if (op.getForm())
         return;
       // Launches side by side cost no more than in turn, and save waiting for
-      // the last blocks of each (docs/branches.md has the measurements).
+      // the last blocks of each (docs/forms.md has the measurements).
       BranchForm chosen = wanted.value_or(BranchForm::Parallel);
       op.setForm(chosen);
       ++numChosen;

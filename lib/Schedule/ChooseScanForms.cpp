@@ -1,7 +1,7 @@
 //===- ChooseScanForms.cpp - one step after another, or in chunks ---------===//
 //
 // Costs are vector instructions times lanes, per head and step; the constants
-// are fitted to measurements (docs/levels.md, "Scan forms"). The sequential
+// are fitted to measurements (docs/forms.md). The sequential
 // form is bound by passing over the state once per step, the chunked one by
 // multiplications, of which those within a chunk grow with its length and what
 // is done once per chunk shrinks.
