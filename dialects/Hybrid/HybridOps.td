@@ -1,8 +1,8 @@
 //===- HybridOps.td - operations of hybrid models ----------*- tablegen -*-===//
 //
 // The computations: attention, scan, causal convolution, rotary embedding,
-// norms, cache append, parallel branches. States, weights, symbols and launches
-// are in HybridProgramOps.td.
+// norms, cache append, products of experts, parallel branches. States, weights,
+// symbols and launches are in HybridProgramOps.td.
 //
 // All are in destination style: `outs` operands give the result's shape and
 // type, and after bufferisation its buffer. An `outs` operand whose description
@@ -62,7 +62,8 @@ def Hybrid_AttentionOp : Hybrid_ComputeOp<"attention", [AttrSizedOperandSegments
       s[j] = s[j] + mask[b,h,i,j]         (a boolean mask: -inf where false)
       s[j] = -inf unless position j is visible
       p    = softmax over j (and over sinks[h] where given: it takes part in
-             the normaliser and contributes nothing); 0 where all s are -inf
+             the normaliser and contributes nothing); where all s are -inf: 0,
+             or 1 / n with `empty_is_mean`
       out[b,h,i,:] = Σ_j p[j] · value[b,h/g,j,:]
 
     Position j is visible when, with p = `q_offset` + i,
@@ -94,6 +95,7 @@ def Hybrid_AttentionOp : Hybrid_ComputeOp<"attention", [AttrSizedOperandSegments
       * C10: window_left, window_right ≥ -1; sink_prefix ≥ 0, and > 0 only with
         window_left ≥ 0.
       * C11: softcap ≥ 0.
+      * C12: empty_is_mean is for operations without sinks and lengths.
 
     ```mlir
     %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x?x16xf32>, tensor<1x2x512x16xf32>, tensor<1x2x512x16xf32>)
@@ -113,6 +115,7 @@ def Hybrid_AttentionOp : Hybrid_ComputeOp<"attention", [AttrSizedOperandSegments
     DefaultValuedAttr<Hybrid_I64Attr, "-1">:$window_left,
     DefaultValuedAttr<Hybrid_I64Attr, "-1">:$window_right,
     DefaultValuedAttr<Hybrid_I64Attr, "0">:$sink_prefix,
+    UnitAttr:$empty_is_mean,
     DefaultValuedAttr<Hybrid_HeadLayoutAttr, "::hybrid::HeadLayout::BHTD">:$q_layout,
     DefaultValuedAttr<Hybrid_HeadLayoutAttr, "::hybrid::HeadLayout::BHTD">:$kv_layout);
   let assemblyFormat = [{
@@ -481,6 +484,51 @@ def Hybrid_CumSumOp : Hybrid_ComputeOp<"cumsum"> {
   let assemblyFormat = [{
     `ins` `(` $input `:` type($input) `)` `outs` `(` $init `:` type($init) `)`
     attr-dict (`->` type($results)^)?
+  }];
+}
+
+def Hybrid_ExpertMatMulOp : Hybrid_ComputeOp<"expert_matmul"> {
+  let summary = "the product of each row with the matrix of its expert";
+  let description = [{
+    input [N,H], weight [E,O,H] (`transposed`: [E,H,O]), experts [M], init [M,O],
+    where M = N · k and k = `chosen` is the number of experts of an input row.
+    Accumulation is at least float32.
+
+      init[m,o] = Σ_h input[m / k, h] · weight[experts[m], o, h]
+
+    Numbers of experts below 0 count from the end; those that are still outside
+    of 0 … E - 1 are limited to it. Of the weights, only matrices of chosen
+    experts are read, each once for all of its rows.
+
+    This is what a mixture of experts has that other layers have not: its router
+    is a product, a top-k and a softmax, its activation elementwise, and the
+    weighted sum over a row's experts a product.
+
+    Constraints:
+      * C1: input and init have rank 2, weight has rank 3.
+      * C2: the H of weight is that of input; init is [M,O].
+      * C3: experts is i64 of shape [M].
+      * C4: chosen ≥ 1, and M = N · chosen.
+      * C5: element types of input, weight and init are float.
+
+    ```mlir
+    %r = hybrid.expert_matmul ins(%x, %w : tensor<?x64xf32>, tensor<4x96x64xf32>) experts(%e : tensor<?xi64>)
+           outs(%o : tensor<?x96xf32>) {chosen = 2 : i64} -> tensor<?x96xf32>
+    ```
+  }];
+  let arguments = (ins
+    Hybrid_Shaped:$input, Hybrid_Shaped:$weight, Hybrid_Shaped:$experts,
+    Hybrid_Shaped:$init, DefaultValuedAttr<Hybrid_I64Attr, "1">:$chosen,
+    UnitAttr:$transposed);
+  let extraClassDeclaration = dpsDeclaration # [{
+    /// Dimension numbers of O and H in weight.
+    unsigned getOutputDim() { return getTransposed() ? 2 : 1; }
+    unsigned getInputDim() { return getTransposed() ? 1 : 2; }
+  }];
+  let assemblyFormat = [{
+    `ins` `(` $input `,` $weight `:` type($input) `,` type($weight) `)`
+    `experts` `(` $experts `:` type($experts) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($results)^)?
   }];
 }
 

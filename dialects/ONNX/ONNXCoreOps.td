@@ -57,6 +57,28 @@ def ONNX_InitializerOp : ONNX_CoreOp<"Initializer", [Pure]> {
   let hasVerifier = 1;
 }
 
+def ONNX_ExpertMatMulOp : ONNX_CoreOp<"ExpertMatMul", [Pure]> {
+  let summary = "the product of each row with the matrix of its expert";
+  let description = [{
+    No operator of ONNX: what onnx-raise-moe makes of a mixture of experts.
+    `input` [N,H], `weight` [E,O,H] (`transposed`: [E,H,O]), `experts`
+    [N·chosen] int64; the result is [N·chosen, O], and its row m the product of
+    the matrix of experts[m] with row m / chosen of the input.
+
+    ```mlir
+    %y = onnx.ExpertMatMul(%x, %w, %e) {chosen = 2 : i64}
+        : (tensor<?x64xf32>, tensor<4x96x64xf32>, tensor<?xi64>) -> tensor<?x96xf32>
+    ```
+  }];
+  let arguments = (ins ONNX_Value:$input, ONNX_Value:$weight,
+                       ONNX_Value:$experts,
+                       DefaultValuedOptionalAttr<I64Attr, "1">:$chosen,
+                       UnitAttr:$transposed);
+  let results = (outs ONNX_Value:$output);
+  let assemblyFormat =
+      "`(` operands `)` attr-dict `:` functional-type(operands, results)";
+}
+
 def ONNX_UnknownOp : ONNX_CoreOp<"Unknown"> {
   let summary = "an operator that the dialect does not know";
   let description = [{

@@ -313,4 +313,43 @@ def ONNXRaiseSelectiveScan : Pass<"onnx-raise-selective-scan", "::mlir::func::Fu
   ];
 }
 
+def ONNXRaiseMoE : Pass<"onnx-raise-moe", "::mlir::func::FuncOp"> {
+  let summary = "Raise mixtures of experts to ExpertMatMul";
+  let description = [{
+    A sum over all experts of what they make of a row, times the weight of a
+    chosen one or 0, and products with matrices that are gathered for each row.
+    Only the chosen experts are computed then, and no matrix is copied. How the
+    router chooses and weighs them doesn't matter.
+
+    Matrices must be slices of one stack, or the whole of it; experts may be
+    made of products and elementwise operators, alike but for the matrices.
+
+    Before:
+    ```mlir
+    %v, %i = onnx.TopK(%scores, %k) : (tensor<?x4xf32>, tensor<1xi64>) -> (tensor<?x2xf32>, tensor<?x2xi64>)
+    %m0 = onnx.Gather(%w, %zero) : (tensor<4x64x64xf32>, tensor<i64>) -> tensor<64x64xf32>
+    %y0 = onnx.MatMul(%x, %m0) : (tensor<?x64xf32>, tensor<64x64xf32>) -> tensor<?x64xf32>
+    %e0 = onnx.Equal(%i, %zero) : (tensor<?x2xi64>, tensor<i64>) -> tensor<?x2xi1>
+    %c0 = onnx.Cast(%e0) {to = 1 : i64} : (tensor<?x2xi1>) -> tensor<?x2xf32>
+    %p0 = onnx.Mul(%v, %c0) : (tensor<?x2xf32>, tensor<?x2xf32>) -> tensor<?x2xf32>
+    %s0 = onnx.ReduceSum(%p0, %last) : (tensor<?x2xf32>, tensor<1xi64>) -> tensor<?x1xf32>
+    %t0 = onnx.Mul(%y0, %s0) : (tensor<?x64xf32>, tensor<?x1xf32>) -> tensor<?x64xf32>
+    …
+    %y = onnx.Add(%t012, %t3) : (tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+    ```
+    After:
+    ```mlir
+    %e = onnx.Reshape(%i, %all) : (tensor<?x2xi64>, tensor<1xi64>) -> tensor<?xi64>
+    %m = onnx.ExpertMatMul(%x, %w, %e) {chosen = 2 : i64, transposed} : (tensor<?x64xf32>, tensor<4x64x64xf32>, tensor<?xi64>) -> tensor<?x64xf32>
+    %r = onnx.Reshape(%m, …) : (tensor<?x64xf32>, tensor<3xi64>) -> tensor<?x2x64xf32>
+    %f = onnx.Reshape(%v, …) : (tensor<?x2xf32>, tensor<3xi64>) -> tensor<?x1x2xf32>
+    %y = onnx.MatMul(%f, %r) : (tensor<?x1x2xf32>, tensor<?x2x64xf32>) -> tensor<?x1x64xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "parts of mixtures raised">,
+    Statistic<"numRefused", "num-refused", "candidates that stay as they are">
+  ];
+}
+
 #endif // HYBRID_DIALECT_ONNX_PASSES_TD

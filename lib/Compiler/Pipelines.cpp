@@ -43,6 +43,7 @@ static constexpr Family kFamilies[] = {
     {"ssd", onnx::createONNXRaiseSSD},
     {"selective-scan", onnx::createONNXRaiseSelectiveScan},
     {"attention", onnx::createONNXRaiseAttention},
+    {"moe", onnx::createONNXRaiseMoE},
     {"gated-norms", createRaiseGatedNormsPass, 2},
     {"masks", createRaiseMasksPass, 2},
     {"branches", createRaiseBranchesPass, 3},

@@ -1,19 +1,22 @@
 //===- RaiseMasks.cpp - computed masks as attributes ----------------------===//
 //
-// An element of a mask is evaluated to a formula over its row and column:
-// integers as affine expressions, booleans as disjunctions of conjunctions of
-// inequalities, floats that have one of two values as a boolean that chooses.
-// What compares positions becomes attributes of the attention.
+// What a mask's formula (see MaskFormula.h) says of positions becomes
+// attributes of the attention; what it says of keys alone stays a mask, with an
+// element for each key instead of one for each pair.
 //
 //===----------------------------------------------------------------------===//
 
+#include "MaskFormula.h"
 #include "hybrid/Dialect/Hybrid/Transforms/Sizes.h"
 #include "hybrid/Schedule/Passes.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/Matchers.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/SetVector.h"
+
+#include <cmath>
 
 using namespace mlir;
 
@@ -23,501 +26,9 @@ namespace hybrid {
 
 namespace {
 
-/// Expressions that are all ≥ 0.
-using Conjunction = SmallVector<AffineExpr, 4>;
-/// One of the conjunctions holds.
-using Disjunction = SmallVector<Conjunction, 2>;
-
-/// No mask that models have needs more.
-constexpr size_t kMaxConjunctions = 16;
-constexpr unsigned kMaxSteps = 4000;
-
-/// Minus infinity, or what stands for it where a type has a lowest number: the
-/// exponential of a score that it is added to is 0 beside any other's.
-bool isBlocking(double number, Type type) {
-  constexpr double kLowestHalf = -65504, kLow = -1e30;
-  return number <= kLow || (type.isF16() && number == kLowestHalf);
-}
-
-/// A number, or where there is none a truth value, or (isChoice) one of two
-/// floats that it chooses.
-struct Formula {
-  AffineExpr number;
-  Disjunction truth;
-  bool isChoice = false;
-  double whenTrue = 0, whenFalse = 0;
-
-  bool isTruth() const { return !number && !isChoice; }
-};
-
-Formula makeTruth(Disjunction truth) { return {AffineExpr(), truth}; }
-
-Formula makeChoice(Disjunction truth, double whenTrue, double whenFalse) {
-  return {AffineExpr(), truth, /*isChoice=*/true, whenTrue, whenFalse};
-}
-
-Disjunction both(const Disjunction &a, const Disjunction &b) {
-  Disjunction result;
-  for (const Conjunction &left : a)
-    for (const Conjunction &right : b) {
-      result.push_back(left);
-      llvm::append_range(result.back(), right);
-    }
-  return result;
-}
-
-Disjunction either(Disjunction a, const Disjunction &b) {
-  llvm::append_range(a, b);
-  return a;
-}
-
-/// Evaluates elements of tensors; nullopt where they are no formula.
-class Evaluator {
-public:
-  explicit Evaluator(MLIRContext *context) : context(context) {}
-
-  /// Dimension i of all formulas is less than `sizes[i]`.
-  void setSizes(ArrayRef<AffineExpr> sizes) {
-    this->sizes = llvm::to_vector<4>(sizes);
-  }
-  /// For all values of the dimensions; false means "not proven".
-  bool isNonNegative(AffineExpr expr);
-  /// True or false for all values of the dimensions.
-  std::optional<bool> decide(const Disjunction &truth);
-
-  std::optional<Formula> evaluate(Value tensor, ArrayRef<AffineExpr> index);
-  AffineExpr getNumber(OpFoldResult index);
-  AffineExpr simplify(AffineExpr expr) {
-    return simplifyAffineExpr(expr, /*numDims=*/4, symbols.size());
-  }
-
-private:
-  using Index = SmallVector<AffineExpr, 4>;
-  std::optional<Formula> evaluateScalar(Value value, linalg::GenericOp body,
-                                        ArrayRef<AffineExpr> loops);
-  std::optional<Formula> evaluateOp(Operation *op, linalg::GenericOp body,
-                                    ArrayRef<AffineExpr> loops);
-  std::optional<Formula> evaluateInsertion(tensor::InsertSliceOp insert,
-                                           ArrayRef<AffineExpr> index);
-  std::optional<Formula> evaluateChoice(Operation *op,
-                                        ArrayRef<Formula> operands);
-  std::optional<Formula> evaluateSelect(const Formula &condition,
-                                        const Formula &a, const Formula &b);
-  std::optional<Disjunction> negate(const Disjunction &truth);
-  std::optional<Formula> makeConstant(const APInt &value);
-  std::optional<Formula> makeFloat(APFloat value);
-  std::optional<Formula> compare(arith::CmpIPredicate predicate, AffineExpr a,
-                                 AffineExpr b);
-  /// Along reassociated dimensions of which at most one is not 1.
-  std::optional<Index> regroup(ArrayRef<ReassociationIndices> groups,
-                               RankedTensorType expanded,
-                               ArrayRef<AffineExpr> index, bool toExpanded);
-
-  MLIRContext *context;
-  SmallVector<AffineExpr, 4> sizes;
-  llvm::SetVector<Value> symbols;
-  /// Values that many users share are evaluated for each.
-  unsigned numSteps = 0;
-};
-
-AffineExpr Evaluator::getNumber(OpFoldResult index) {
-  if (std::optional<int64_t> constant = getConstantIntValue(index))
-    return getAffineConstantExpr(*constant, context);
-  Value value = cast<Value>(index);
-  auto apply = value.getDefiningOp<affine::AffineApplyOp>();
-  if (!apply) {
-    symbols.insert(value);
-    auto position = llvm::find(symbols, value) - symbols.begin();
-    return getAffineSymbolExpr(position, context);
-  }
-  SmallVector<AffineExpr> operands;
-  for (Value operand : apply.getOperands())
-    operands.push_back(getNumber(operand));
-  AffineMap map = apply.getAffineMap();
-  ArrayRef<AffineExpr> all(operands);
-  return map.getResult(0).replaceDimsAndSymbols(
-      all.take_front(map.getNumDims()), all.drop_front(map.getNumDims()));
-}
-
-std::optional<Formula> Evaluator::makeConstant(const APInt &value) {
-  if (value.getBitWidth() == 1)
-    return makeTruth(value.isZero() ? Disjunction() : Disjunction{{}});
-  return Formula{getAffineConstantExpr(value.getSExtValue(), context), {}};
-}
-
-std::optional<Formula> Evaluator::makeFloat(APFloat value) {
-  bool lost = false;
-  value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &lost);
-  return makeChoice({{}}, value.convertToDouble(), 0);
-}
-
-std::optional<Evaluator::Index>
-Evaluator::regroup(ArrayRef<ReassociationIndices> groups,
-                   RankedTensorType expanded, ArrayRef<AffineExpr> index,
-                   bool toExpanded) {
-  AffineExpr zero = getAffineConstantExpr(0, context);
-  Index result(toExpanded ? expanded.getRank() : groups.size(), zero);
-  for (auto [i, group] : llvm::enumerate(groups)) {
-    int64_t found = -1;
-    for (int64_t dim : group) {
-      if (expanded.getDimSize(dim) == 1)
-        continue;
-      if (found >= 0)
-        return std::nullopt;
-      found = dim;
-    }
-    if (found >= 0)
-      result[toExpanded ? found : i] = index[toExpanded ? i : found];
-  }
-  return result;
-}
-
-/// By the least value: a dimension is 0 where its coefficient is positive, and
-/// its size - 1 else. Sizes are not negative.
-bool Evaluator::isNonNegative(AffineExpr expr) {
-  for (unsigned dim = 0; dim < sizes.size(); ++dim) {
-    AffineExpr variable = getAffineDimExpr(dim, context);
-    if (!expr.isFunctionOfDim(dim))
-      continue;
-    auto slope = dyn_cast<AffineConstantExpr>(
-        simplify(expr.replace(variable, variable + 1) - expr));
-    if (!slope)
-      return false;
-    AffineExpr least = slope.getValue() >= 0 ? getAffineConstantExpr(0, context)
-                                             : sizes[dim] - 1;
-    expr = simplify(expr.replace(variable, least));
-  }
-  for (unsigned i = 0; i < symbols.size(); ++i) {
-    if (!expr.isFunctionOfSymbol(i))
-      continue;
-    AffineExpr symbol = getAffineSymbolExpr(i, context);
-    auto slope = dyn_cast<AffineConstantExpr>(
-        simplify(expr.replace(symbol, symbol + 1) - expr));
-    if (!slope || slope.getValue() < 0 || !symbols[i].getDefiningOp<DimOp>())
-      return false;
-    expr = simplify(expr.replace(symbol, getAffineConstantExpr(0, context)));
-  }
-  auto constant = dyn_cast<AffineConstantExpr>(expr);
-  return constant && constant.getValue() >= 0;
-}
-
-std::optional<bool> Evaluator::decide(const Disjunction &truth) {
-  bool isNever = true;
-  for (const Conjunction &conditions : truth) {
-    bool fails = llvm::any_of(conditions, [&](AffineExpr condition) {
-      return isNonNegative(simplify(-condition - 1));
-    });
-    if (!fails && llvm::all_of(conditions, [&](AffineExpr condition) {
-          return isNonNegative(simplify(condition));
-        }))
-      return true;
-    isNever &= fails;
-  }
-  return isNever ? std::optional(false) : std::nullopt;
-}
-
-/// By De Morgan; nullopt where it gets too long.
-std::optional<Disjunction> Evaluator::negate(const Disjunction &truth) {
-  Disjunction result = {{}};
-  for (const Conjunction &conditions : truth) {
-    Disjunction fails;
-    for (AffineExpr condition : conditions)
-      fails.push_back({simplify(-condition - 1)});
-    result = both(result, fails);
-    if (result.size() > kMaxConjunctions)
-      return std::nullopt;
-  }
-  return result;
-}
-
-/// Of a concatenation: the part that `index` lies in. Where it lies in a part
-/// except at 0 along one dimension, and there in what was before, this part's
-/// formula holds if it has the other's value at 0, too.
-std::optional<Formula>
-Evaluator::evaluateInsertion(tensor::InsertSliceOp insert,
-                             ArrayRef<AffineExpr> index) {
-  if (insert.getSourceType().getRank() != static_cast<int64_t>(index.size()) ||
-      !insert.hasUnitStride())
-    return std::nullopt;
-  Index inner, corner(index);
-  unsigned numUndecided = 0;
-  AffineExpr zero = getAffineConstantExpr(0, context), variable;
-  for (auto [position, offset, size] :
-       llvm::zip(index, insert.getMixedOffsets(), insert.getMixedSizes())) {
-    AffineExpr from = simplify(position - getNumber(offset));
-    AffineExpr behind = simplify(getNumber(size) - 1 - from);
-    inner.push_back(from);
-    if (isNonNegative(simplify(-from - 1)) ||
-        isNonNegative(simplify(-behind - 1)))
-      return evaluate(insert.getDest(), index);
-    if (!isNonNegative(behind))
-      return std::nullopt;
-    if (isNonNegative(from))
-      continue;
-    ++numUndecided;
-    for (unsigned dim = 0; dim < sizes.size(); ++dim)
-      if (simplify(from - getAffineDimExpr(dim, context) + 1) == zero)
-        variable = getAffineDimExpr(dim, context);
-  }
-  std::optional<Formula> here = evaluate(insert.getSource(), inner);
-  if (numUndecided == 0 || !here)
-    return here;
-  if (numUndecided > 1 || !variable)
-    return std::nullopt;
-  for (AffineExpr &position : corner)
-    position = simplify(position.replace(variable, zero));
-  std::optional<Formula> before = evaluate(insert.getDest(), corner);
-  bool agrees = before && here->number && before->number &&
-                simplify(here->number.replace(variable, zero)) ==
-                    simplify(before->number);
-  return agrees ? here : std::nullopt;
-}
-
-std::optional<Formula> Evaluator::evaluate(Value tensor,
-                                           ArrayRef<AffineExpr> index) {
-  if (++numSteps > kMaxSteps)
-    return std::nullopt;
-  Operation *def = tensor.getDefiningOp();
-  DenseIntElementsAttr dense;
-  if (matchPattern(tensor, m_Constant(&dense)) && dense.isSplat())
-    return makeConstant(dense.getSplatValue<APInt>());
-  DenseFPElementsAttr floats;
-  if (matchPattern(tensor, m_Constant(&floats)) && floats.isSplat())
-    return makeFloat(floats.getSplatValue<APFloat>());
-  if (auto insert = dyn_cast_or_null<tensor::InsertSliceOp>(def))
-    return evaluateInsertion(insert, index);
-  if (auto slice = dyn_cast_or_null<tensor::ExtractSliceOp>(def)) {
-    if (slice.getSourceType().getRank() != static_cast<int64_t>(index.size()) ||
-        !slice.hasUnitStride())
-      return std::nullopt;
-    Index moved;
-    for (auto [position, offset] : llvm::zip(index, slice.getMixedOffsets()))
-      moved.push_back(simplify(position + getNumber(offset)));
-    return evaluate(slice.getSource(), moved);
-  }
-  // The sums of nothing but zeros.
-  if (auto sums = dyn_cast_or_null<CumSumOp>(def)) {
-    std::optional<Formula> term = evaluate(sums.getInput(), index);
-    return term && term->number &&
-                   simplify(term->number) == getAffineConstantExpr(0, context)
-               ? term
-               : std::nullopt;
-  }
-  if (auto cast = dyn_cast_or_null<tensor::CastOp>(def))
-    return evaluate(cast.getSource(), index);
-  if (auto fill = dyn_cast_or_null<linalg::FillOp>(def))
-    return evaluateScalar(fill.getInputs()[0], nullptr, {});
-  if (auto expand = dyn_cast_or_null<tensor::ExpandShapeOp>(def)) {
-    auto source = regroup(expand.getReassociationIndices(),
-                          expand.getResultType(), index, /*toExpanded=*/false);
-    return source ? evaluate(expand.getSrc(), *source) : std::nullopt;
-  }
-  if (auto collapse = dyn_cast_or_null<tensor::CollapseShapeOp>(def)) {
-    auto source = regroup(collapse.getReassociationIndices(),
-                          collapse.getSrcType(), index, /*toExpanded=*/true);
-    return source ? evaluate(collapse.getSrc(), *source) : std::nullopt;
-  }
-  auto body = dyn_cast_or_null<linalg::GenericOp>(def);
-  if (!body || body->getNumResults() != 1 || body.getNumReductionLoops() > 0 ||
-      !body.getIndexingMapsArray().back().isIdentity())
-    return std::nullopt;
-  return evaluateScalar(body.getBody()->getTerminator()->getOperand(0), body,
-                        index);
-}
-
-/// `value` in the body of a generic at the point `loops`, or outside of any.
-std::optional<Formula> Evaluator::evaluateScalar(Value value,
-                                                 linalg::GenericOp body,
-                                                 ArrayRef<AffineExpr> loops) {
-  bool isOutside = !body || value.getParentBlock() != body.getBody();
-  if (isOutside && value.getType().isIndex())
-    return Formula{getNumber(value), {}};
-  auto argument = dyn_cast<BlockArgument>(value);
-  if (!argument)
-    return evaluateOp(value.getDefiningOp(), body, loops);
-  if (!body || argument.getOwner() != body.getBody() ||
-      argument.getArgNumber() >= body.getNumDpsInputs())
-    return std::nullopt;
-  OpOperand *operand = body.getDpsInputOperand(argument.getArgNumber());
-  Index index;
-  for (AffineExpr expr : body.getMatchingIndexingMap(operand).getResults())
-    index.push_back(expr.replaceDims(loops));
-  return evaluate(operand->get(), index);
-}
-
-std::optional<Formula> Evaluator::evaluateOp(Operation *op,
-                                             linalg::GenericOp body,
-                                             ArrayRef<AffineExpr> loops) {
-  if (++numSteps > kMaxSteps)
-    return std::nullopt;
-  Value result = op->getResult(0);
-  APInt constant;
-  if (matchPattern(result, m_ConstantInt(&constant)))
-    return makeConstant(constant);
-  APFloat real(0.0);
-  if (matchPattern(result, m_ConstantFloat(&real)))
-    return makeFloat(real);
-  if (auto index = dyn_cast<linalg::IndexOp>(op))
-    return Formula{loops[index.getDim()], {}};
-  if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
-    Index index;
-    for (Value position : extract.getIndices()) {
-      std::optional<Formula> formula = evaluateScalar(position, body, loops);
-      if (!formula || !formula->number)
-        return std::nullopt;
-      index.push_back(simplify(formula->number));
-    }
-    return evaluate(extract.getTensor(), index);
-  }
-  if (!isa<arith::ArithDialect>(op->getDialect()) ||
-      op->getNumOperands() == 0 || op->getNumOperands() > 3)
-    return std::nullopt;
-  SmallVector<Formula, 3> operands;
-  for (Value operand : op->getOperands()) {
-    std::optional<Formula> formula = evaluateScalar(operand, body, loops);
-    if (!formula)
-      return std::nullopt;
-    operands.push_back(*formula);
-  }
-  if (isa<arith::SelectOp>(op))
-    return operands[0].isTruth()
-               ? evaluateSelect(operands[0], operands[1], operands[2])
-               : std::nullopt;
-  if (operands.size() > 2)
-    return std::nullopt;
-  const Formula &a = operands.front(), &b = operands.back();
-  bool areNumbers = a.number && b.number;
-  // Positions fit in 32 bits: their capacities do.
-  if (isa<arith::IndexCastOp, arith::ExtSIOp, arith::TruncIOp>(op) &&
-      areNumbers)
-    return result.getType().isIndex() ||
-                   result.getType().getIntOrFloatBitWidth() >= 32
-               ? std::optional(a)
-               : std::nullopt;
-  if (areNumbers && isa<arith::AddIOp>(op))
-    return Formula{a.number + b.number, {}};
-  if (areNumbers && isa<arith::SubIOp>(op))
-    return Formula{a.number - b.number, {}};
-  if (areNumbers && isa<arith::MulIOp>(op) &&
-      (isa<AffineConstantExpr>(a.number) || isa<AffineConstantExpr>(b.number)))
-    return Formula{a.number * b.number, {}};
-  if (areNumbers && isa<arith::MinSIOp, arith::MaxSIOp>(op)) {
-    bool isMin = isa<arith::MinSIOp>(op);
-    if (isNonNegative(simplify(a.number - b.number)))
-      return isMin ? b : a;
-    if (isNonNegative(simplify(b.number - a.number)))
-      return isMin ? a : b;
-    return std::nullopt;
-  }
-  if (auto compared = dyn_cast<arith::CmpIOp>(op); compared && areNumbers)
-    return compare(compared.getPredicate(), a.number, b.number);
-  if (a.number || b.number)
-    return std::nullopt;
-  if (a.isChoice || b.isChoice)
-    return evaluateChoice(op, operands);
-  if (isa<arith::ExtUIOp>(op)) {
-    std::optional<bool> value = decide(a.truth);
-    return value ? std::optional(
-                       Formula{getAffineConstantExpr(*value, context), {}})
-                 : std::nullopt;
-  }
-  if (isa<arith::UIToFPOp>(op))
-    return makeChoice(a.truth, 1, 0);
-  if (isa<arith::XOrIOp>(op)) {
-    // With true: the negation.
-    std::optional<bool> left = decide(a.truth), right = decide(b.truth);
-    if (left ? !*left : !right || !*right)
-      return std::nullopt;
-    std::optional<Disjunction> negated = negate(left ? b.truth : a.truth);
-    return negated ? std::optional(makeTruth(*negated)) : std::nullopt;
-  }
-  if (isa<arith::OrIOp>(op) &&
-      a.truth.size() + b.truth.size() <= kMaxConjunctions)
-    return makeTruth(either(a.truth, b.truth));
-  if (isa<arith::AndIOp>(op) &&
-      a.truth.size() * b.truth.size() <= kMaxConjunctions)
-    return makeTruth(both(a.truth, b.truth));
-  return std::nullopt;
-}
-
-/// An operation on floats of which each has one of two values.
-std::optional<Formula> Evaluator::evaluateChoice(Operation *op,
-                                                 ArrayRef<Formula> operands) {
-  const Formula &a = operands.front(), &b = operands.back();
-  if (isa<arith::ExtFOp, arith::TruncFOp>(op))
-    return a;
-  if (!a.isChoice || !b.isChoice || operands.size() != 2)
-    return std::nullopt;
-  if (auto compared = dyn_cast<arith::CmpFOp>(op)) {
-    // With a constant.
-    if (decide(b.truth) != std::optional(true))
-      return std::nullopt;
-    bool isEqual = compared.getPredicate() == arith::CmpFPredicate::OEQ;
-    if (!isEqual && compared.getPredicate() != arith::CmpFPredicate::UNE)
-      return std::nullopt;
-    bool whenTrue = (a.whenTrue == b.whenTrue) == isEqual;
-    bool whenFalse = (a.whenFalse == b.whenTrue) == isEqual;
-    if (whenTrue == whenFalse)
-      return makeTruth(whenTrue ? Disjunction{{}} : Disjunction());
-    if (whenTrue)
-      return makeTruth(a.truth);
-    std::optional<Disjunction> negated = negate(a.truth);
-    return negated ? std::optional(makeTruth(*negated)) : std::nullopt;
-  }
-  // 0 where keys are visible, the same lowest number or minus infinity else:
-  // the sum blocks what one of both does.
-  if (isa<arith::AddFOp>(op) && a.whenTrue == 0 && b.whenTrue == 0 &&
-      a.whenFalse == b.whenFalse &&
-      isBlocking(a.whenFalse, op->getResult(0).getType()) &&
-      a.truth.size() * b.truth.size() <= kMaxConjunctions)
-    return makeChoice(both(a.truth, b.truth), 0, a.whenFalse);
-  return std::nullopt;
-}
-
-std::optional<Formula> Evaluator::evaluateSelect(const Formula &condition,
-                                                 const Formula &a,
-                                                 const Formula &b) {
-  if (std::optional<bool> value = decide(condition.truth))
-    return *value ? a : b;
-  std::optional<Disjunction> negated = negate(condition.truth);
-  if (!negated || a.number || b.number || a.isChoice != b.isChoice ||
-      condition.truth.size() * std::max(a.truth.size(), size_t(1)) +
-              negated->size() * std::max(b.truth.size(), size_t(1)) >
-          kMaxConjunctions)
-    return std::nullopt;
-  if (!a.isChoice)
-    return makeTruth(
-        either(both(condition.truth, a.truth), both(*negated, b.truth)));
-  std::optional<bool> isA = decide(a.truth), isB = decide(b.truth);
-  if (isA && isB) {
-    double x = *isA ? a.whenTrue : a.whenFalse;
-    double y = *isB ? b.whenTrue : b.whenFalse;
-    // So that 0 is what is chosen when true, where it is one of both.
-    return y == 0 && x != 0 ? makeChoice(*negated, y, x)
-                            : makeChoice(condition.truth, x, y);
-  }
-  return std::nullopt;
-}
-
-std::optional<Formula> Evaluator::compare(arith::CmpIPredicate predicate,
-                                          AffineExpr a, AffineExpr b) {
-  switch (predicate) {
-  case arith::CmpIPredicate::sge:
-    return makeTruth({{a - b}});
-  case arith::CmpIPredicate::sgt:
-    return makeTruth({{a - b - 1}});
-  case arith::CmpIPredicate::sle:
-    return makeTruth({{b - a}});
-  case arith::CmpIPredicate::slt:
-    return makeTruth({{b - a - 1}});
-  case arith::CmpIPredicate::eq:
-    return makeTruth({{a - b, b - a}});
-  case arith::CmpIPredicate::ne:
-    return makeTruth({{a - b - 1}, {b - a - 1}});
-  default:
-    return std::nullopt;
-  }
-}
+/// The largest number of a mask of integers whose running sums are compared:
+/// they do not overflow.
+constexpr int64_t kMaxSummed = std::numeric_limits<int32_t>::max();
 
 /// What one conjunction says of the key at `column` for a query at `position`.
 struct Interval {
@@ -528,32 +39,79 @@ struct Interval {
   bool isAll() const { return windowLeft < 0 && sinkPrefix < 0; }
 };
 
+/// What all conjunctions say of positions, as attributes say it.
+struct Visibility {
+  bool isCausal = true, seesAll = false;
+  int64_t windowLeft = -1, sinkPrefix = 0;
+};
+
+/// `unknown` ≥ `bound`, or ≤ if isUpper.
+struct KeyCondition {
+  Unknown unknown;
+  int64_t bound;
+  bool isUpper;
+};
+
+/// Why something was refused; null if it wasn't.
+using Reason = const char *;
+
 /// A mask as attributes of an attention.
 class MaskRaiser {
 public:
-  explicit MaskRaiser(AttentionOp op) : op(op), evaluator(op.getContext()) {}
+  explicit MaskRaiser(AttentionOp op)
+      : op(op), evaluator(op.getContext()),
+        type(cast<RankedTensorType>(op.getMask().getType())) {}
 
-  bool raise();
+  Reason raise();
+  /// After `raise`: whether a mask of the keys is left.
+  bool hasKeyMask() const { return isPerKey(); }
 
 private:
+  Reason evaluate();
+  Reason match();
+  Reason checkNumbers();
   bool coversKeys();
   bool isOwnKeyVisible(const Disjunction &truth);
+  Reason separate();
+  Reason resolveSums(Conjunction &conditions, bool &isImpossible);
+  Reason resolveSum(AffineExpr &condition, const Conjunction &conditions,
+                    bool &isDropped, bool &isImpossible);
+  bool splitSum(AffineExpr condition, Unknown &later, Unknown &earlier);
+  bool isStated(const Conjunction &conditions, AffineExpr condition);
+  Reason getVisibility();
   std::optional<Interval> getInterval(const Conjunction &conditions);
+  std::optional<KeyCondition> getKeyCondition(AffineExpr condition);
+  bool isPerKey() const {
+    return !llvm::is_contained(keyParts, Conjunction()) && !keyParts.empty();
+  }
+  bool addsAttributes() {
+    return !visibility.seesAll || (visibility.isCausal && !op.getCausal());
+  }
+  void rewrite();
+  Value createKeyMask(Type element);
+  Value createTruth(OpBuilder &b, Location loc, const Conjunction &conditions,
+                    ArrayRef<Unknown> unknowns, ValueRange values);
+  void limitSummed();
 
   AttentionOp op;
-  Evaluator evaluator;
+  MaskEvaluator evaluator;
+  RankedTensorType type;
+  SmallVector<OpFoldResult, 4> sizes;
+  SmallVector<AffineExpr, 4> index;
+  Formula formula;
   AffineExpr position, column;
+  /// The formula is one of `positionParts` and one of `keyParts`.
+  SmallVector<Conjunction, 4> positionParts, keyParts;
+  /// Inputs whose elements must not be negative.
+  llvm::SmallSetVector<Value, 1> summed;
+  Visibility visibility;
+  bool needsMean = false;
 };
 
 /// Whether the mask has a column for each key: others would not be visible.
 bool MaskRaiser::coversKeys() {
-  Value mask = op.getMask();
-  unsigned rank = cast<ShapedType>(mask.getType()).getRank();
-  std::optional<OpFoldResult> columns = findSize(mask, rank - 1);
-  if (!columns)
-    return false;
   AffineExpr missing =
-      evaluator.getNumber(op.getKvLength()) - evaluator.getNumber(*columns);
+      evaluator.getNumber(op.getKvLength()) - evaluator.getNumber(sizes.back());
   auto constant = dyn_cast<AffineConstantExpr>(evaluator.simplify(missing));
   return constant && constant.getValue() <= 0;
 }
@@ -607,86 +165,459 @@ std::optional<Interval> MaskRaiser::getInterval(const Conjunction &conditions) {
   return interval;
 }
 
-bool MaskRaiser::raise() {
-  auto type = cast<RankedTensorType>(op.getMask().getType());
-  // With lengths, positions depend on the batch.
-  if (type.getRank() < 2 || op.getLengths() || !coversKeys())
-    return false;
-  MLIRContext *context = op.getContext();
-  auto queries = cast<ShapedType>(op.getQuery().getType())
-                     .getDimSize(op.getQueryTimeDim());
-  SmallVector<AffineExpr, 4> index;
-  for (int64_t dim = 0; dim < type.getRank(); ++dim)
-    index.push_back(type.getDimSize(dim) == 1
-                        ? getAffineConstantExpr(0, context)
-                        : getAffineDimExpr(dim, context));
-  SmallVector<AffineExpr, 4> sizes;
-  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
-    std::optional<OpFoldResult> size = findSize(op.getMask(), dim);
-    if (!size)
-      return false;
-    sizes.push_back(evaluator.getNumber(*size));
-  }
-  evaluator.setSizes(sizes);
-  unsigned row = type.getRank() - 2;
-  column = index.back();
-  position = evaluator.getNumber(op.getQOffset());
-  if (queries != 1)
-    position = position + getAffineDimExpr(row, context);
-  std::optional<Formula> formula = evaluator.evaluate(op.getMask(), index);
-  bool isFloat = isa<FloatType>(type.getElementType());
-  if (!formula || formula->number || formula->isChoice != isFloat)
-    return false;
-  // Where all is visible nothing stands for what is not.
-  bool isAlways = evaluator.decide(formula->truth) == std::optional(true);
-  if (isFloat &&
-      (formula->whenTrue != 0 ||
-       (!isAlways && (!isBlocking(formula->whenFalse, type.getElementType()) ||
-                      !isOwnKeyVisible(formula->truth)))))
-    return false;
+bool MaskRaiser::isStated(const Conjunction &conditions, AffineExpr condition) {
+  return llvm::any_of(conditions, [&](AffineExpr other) {
+    return evaluator.simplify(other) == evaluator.simplify(condition);
+  });
+}
 
-  bool isCausal = true, someCausal = false, seesAll = false;
-  int64_t windowLeft = -1, sinkPrefix = 0;
-  for (const Conjunction &conditions : formula->truth) {
+/// Whether `condition` compares two running sums: later - earlier ≥ 0.
+bool MaskRaiser::splitSum(AffineExpr condition, Unknown &later,
+                          Unknown &earlier) {
+  AffineExpr zero = getAffineConstantExpr(0, op.getContext());
+  for (unsigned i = 0; i < evaluator.getNumSymbols(); ++i)
+    for (unsigned j = 0; j < evaluator.getNumSymbols(); ++j) {
+      AffineExpr a = getAffineSymbolExpr(i, op.getContext()),
+                 b = getAffineSymbolExpr(j, op.getContext());
+      const Unknown *x = evaluator.findUnknown(a),
+                    *y = evaluator.findUnknown(b);
+      if (i == j || !x || !y || !x->isSum() || !y->isSum() ||
+          evaluator.simplify(condition - a + b) != zero)
+        continue;
+      later = *x;
+      earlier = *y;
+      return true;
+    }
+  return false;
+}
+
+/// Sums of what is not negative grow: the sum up to x is at least the sum up to
+/// y if x ≥ y, and only then if the element at y is positive.
+Reason MaskRaiser::resolveSum(AffineExpr &condition,
+                              const Conjunction &conditions, bool &isDropped,
+                              bool &isImpossible) {
+  Unknown later, earlier;
+  if (!splitSum(condition, later, earlier) || later.tensor != earlier.tensor ||
+      later.sumAxis != earlier.sumAxis)
+    return "running sums in it are not compared with each other";
+  unsigned axis = later.sumAxis;
+  AffineExpr x = later.index[axis], y = earlier.index[axis];
+  later.index[axis] = y;
+  if (later.index != earlier.index)
+    return "running sums of different rows are compared";
+  auto argument = cast<BlockArgument>(later.tensor);
+  auto func = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  auto role = func ? func.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
+                                                       "hybrid.role")
+                   : StringAttr();
+  if (!role || role.getValue() != "attention_mask")
+    return "running sums are compared of what may be negative";
+  summed.insert(later.tensor);
+  AffineExpr distance = evaluator.simplify(x - y);
+  bool isCausal =
+      op.getCausal() && distance == evaluator.simplify(position - column);
+  isDropped = isCausal || evaluator.isNonNegative(distance);
+  if (isDropped)
+    return nullptr;
+  earlier.sumAxis = -1;
+  for (unsigned i = 0; i < evaluator.getNumSymbols(); ++i) {
+    AffineExpr element = getAffineSymbolExpr(i, op.getContext());
+    const Unknown *unknown = evaluator.findUnknown(element);
+    if (!unknown || !(*unknown == earlier))
+      continue;
+    if (isStated(conditions, -element - 1)) {
+      isImpossible = true;
+      return nullptr;
+    }
+    if (isStated(conditions, element - 1)) {
+      condition = distance;
+      return nullptr;
+    }
+  }
+  return "keys that do not count are visible by a running sum";
+}
+
+Reason MaskRaiser::resolveSums(Conjunction &conditions, bool &isImpossible) {
+  Conjunction result;
+  for (AffineExpr condition : conditions) {
+    bool hasSum = false, isDropped = false;
+    for (unsigned i = 0; i < evaluator.getNumSymbols(); ++i) {
+      AffineExpr symbol = getAffineSymbolExpr(i, op.getContext());
+      const Unknown *unknown = evaluator.findUnknown(symbol);
+      hasSum |= unknown && unknown->isSum() && condition.isFunctionOfSymbol(i);
+    }
+    if (hasSum)
+      if (Reason why =
+              resolveSum(condition, conditions, isDropped, isImpossible))
+        return why;
+    if (!isDropped)
+      result.push_back(condition);
+  }
+  conditions = result;
+  return nullptr;
+}
+
+/// Splits the formula into one of positions and one of keys, of which both must
+/// hold.
+Reason MaskRaiser::separate() {
+  auto findOrAdd = [](SmallVectorImpl<Conjunction> &parts, Conjunction part) {
+    llvm::sort(part, [](AffineExpr a, AffineExpr b) {
+      return a.getAsOpaquePointer() < b.getAsOpaquePointer();
+    });
+    part.erase(llvm::unique(part), part.end());
+    auto found = llvm::find(parts, part);
+    if (found == parts.end()) {
+      parts.push_back(part);
+      found = std::prev(parts.end());
+    }
+    return found - parts.begin();
+  };
+  llvm::SmallSetVector<std::pair<int64_t, int64_t>, 4> pairs;
+  for (Conjunction conditions : formula.truth) {
+    bool isImpossible = false;
+    if (Reason why = resolveSums(conditions, isImpossible))
+      return why;
+    if (isImpossible)
+      continue;
+    Conjunction ofPositions, ofKeys;
+    for (AffineExpr condition : conditions) {
+      condition = evaluator.simplify(condition);
+      bool isOfKeys = evaluator.hasUnknown(condition);
+      if (isOfKeys && !getKeyCondition(condition))
+        return "it compares positions with the elements of an input";
+      (isOfKeys ? ofKeys : ofPositions).push_back(condition);
+    }
+    pairs.insert(
+        {findOrAdd(positionParts, ofPositions), findOrAdd(keyParts, ofKeys)});
+  }
+  if (pairs.size() != positionParts.size() * keyParts.size())
+    return "what positions and what keys are visible depends on each other";
+  return nullptr;
+}
+
+std::optional<KeyCondition> MaskRaiser::getKeyCondition(AffineExpr condition) {
+  for (unsigned i = 0; i < evaluator.getNumSymbols(); ++i) {
+    AffineExpr symbol = getAffineSymbolExpr(i, op.getContext());
+    const Unknown *unknown = evaluator.findUnknown(symbol);
+    if (!unknown || !condition.isFunctionOfSymbol(i))
+      continue;
+    if (auto rest = dyn_cast<AffineConstantExpr>(
+            evaluator.simplify(condition - symbol)))
+      return KeyCondition{*unknown, -rest.getValue(), /*isUpper=*/false};
+    if (auto rest = dyn_cast<AffineConstantExpr>(
+            evaluator.simplify(condition + symbol)))
+      return KeyCondition{*unknown, rest.getValue(), /*isUpper=*/true};
+  }
+  return std::nullopt;
+}
+
+Reason MaskRaiser::getVisibility() {
+  bool someCausal = false;
+  for (const Conjunction &conditions : positionParts) {
     std::optional<Interval> interval = getInterval(conditions);
     if (!interval)
-      return false;
+      return "it compares positions otherwise than a window does";
     someCausal |= interval->isCausal;
     if (interval->isEmpty)
       continue;
-    isCausal &= interval->isCausal;
-    seesAll |= interval->isAll();
+    visibility.isCausal &= interval->isCausal;
+    visibility.seesAll |= interval->isAll();
     if (interval->windowLeft >= 0 && interval->sinkPrefix >= 0)
-      return false;
-    windowLeft = std::max(windowLeft, interval->windowLeft);
-    sinkPrefix = std::max(sinkPrefix, interval->sinkPrefix);
+      return "it shows only what of a window is in a prefix";
+    visibility.windowLeft =
+        std::max(visibility.windowLeft, interval->windowLeft);
+    visibility.sinkPrefix =
+        std::max(visibility.sinkPrefix, interval->sinkPrefix);
   }
-  // Nothing is visible at all, or only the first keys.
-  if (!seesAll && windowLeft < 0)
-    return false;
-  if (someCausal && !isCausal && !op.getCausal())
-    return false;
-  if (!seesAll) {
-    if (op.getWindowLeft() >= 0)
-      return false;
-    op.setWindowLeft(windowLeft);
-    op.setSinkPrefix(sinkPrefix);
+  if (!visibility.seesAll && visibility.windowLeft < 0)
+    return "it shows nothing, or only the first keys";
+  if (someCausal && !visibility.isCausal && !op.getCausal())
+    return "only a part of it is causal";
+  if (!visibility.seesAll && op.getWindowLeft() >= 0)
+    return "the attention has another window";
+  return nullptr;
+}
+
+/// The mask's element as a formula, with what `position` is.
+Reason MaskRaiser::evaluate() {
+  MLIRContext *context = op.getContext();
+  SmallVector<AffineExpr, 4> extents;
+  for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+    std::optional<OpFoldResult> size = findSize(op.getMask(), dim);
+    if (!size)
+      return "its size is not known";
+    sizes.push_back(*size);
+    extents.push_back(evaluator.getNumber(*size));
+    index.push_back(type.getDimSize(dim) == 1
+                        ? getAffineConstantExpr(0, context)
+                        : getAffineDimExpr(dim, context));
   }
-  if (isCausal)
+  if (!coversKeys())
+    return "it is not known to have a column for each key";
+  unsigned columns = type.getRank() - 1;
+  SmallVector<unsigned, 2> keyDims = {columns};
+  if (type.getRank() == 4)
+    keyDims.push_back(0);
+  evaluator.setSizes(extents, keyDims);
+  column = index.back();
+  std::optional<Formula> found = evaluator.evaluate(op.getMask(), index);
+  bool isFloat = isa<FloatType>(type.getElementType());
+  if (!found || found->number || found->isChoice != isFloat)
+    return "its elements are not computed from positions and from what is "
+           "known "
+           "of each key";
+  formula = *found;
+  return nullptr;
+}
+
+/// Whether floats block as attributes and a mask of keys do.
+Reason MaskRaiser::checkNumbers() {
+  if (formula.whenTrue != 0)
+    return "it adds another number than 0 to what is visible";
+  // Where all is visible nothing stands for what is not.
+  if (evaluator.decide(formula.truth) == std::optional(true))
+    return nullptr;
+  if (!isBlocking(formula.whenFalse, type.getElementType()))
+    return "what it adds to a score does not block it";
+  if (!isPerKey())
+    return isOwnKeyVisible(formula.truth)
+               ? nullptr
+               : "a query that sees no key would weigh all of them equally";
+  if (std::isinf(formula.whenFalse))
+    return nullptr;
+  if (formula.isSum)
+    return "a query that sees no key would weigh them by how often they are "
+           "blocked";
+  // The mask of the keys has the same numbers.
+  if (!addsAttributes())
+    return nullptr;
+  // Of all the attention's keys, whatever attributes say.
+  if (op.getCausal() || op.getWindowLeft() >= 0 || op.getWindowRight() >= 0)
+    return "a query that sees no key would weigh the earlier ones equally";
+  if (type.getElementType().isF16())
+    return "a query that sees no key would weigh all of them by their scores";
+  needsMean = !op.getSinks();
+  return nullptr;
+}
+
+Reason MaskRaiser::match() {
+  positionParts.clear();
+  keyParts.clear();
+  summed.clear();
+  visibility = Visibility();
+  if (Reason why = separate())
+    return why;
+  if (Reason why = getVisibility())
+    return why;
+  if (isa<FloatType>(type.getElementType()))
+    if (Reason why = checkNumbers())
+      return why;
+  bool isKeyMask = llvm::all_of(ArrayRef(index).drop_back(), [&](AffineExpr i) {
+    return isa<AffineConstantExpr>(i) ||
+           i == getAffineDimExpr(0, i.getContext());
+  });
+  if (isPerKey() && !addsAttributes() && isKeyMask && summed.empty() &&
+      (type.getRank() == 4 || type.getRank() == 1))
+    return "it is one of keys alone";
+  return nullptr;
+}
+
+Reason MaskRaiser::raise() {
+  if (type.getRank() < 2)
+    return "it is one of keys alone";
+  if (op.getLengths())
+    return "the positions of queries depend on the sequence";
+  if (Reason why = evaluate())
+    return why;
+  AffineExpr row = getAffineConstantExpr(0, op.getContext());
+  auto queries = cast<ShapedType>(op.getQuery().getType())
+                     .getDimSize(op.getQueryTimeDim());
+  if (queries != 1)
+    row = getAffineDimExpr(type.getRank() - 2, op.getContext());
+  position = evaluator.getNumber(op.getQOffset()) + row;
+  Reason why = match();
+  if (!why) {
+    rewrite();
+    return nullptr;
+  }
+  // An attention that doesn't compare positions may have its queries anywhere:
+  // at the end of the keys.
+  std::optional<OpFoldResult> count =
+      findSize(op.getQuery(), op.getQueryTimeDim());
+  if (op.getCausal() || op.getWindowLeft() >= 0 || op.getWindowRight() >= 0 ||
+      !count)
+    return why;
+  position =
+      evaluator.getNumber(op.getKvLength()) - evaluator.getNumber(*count) + row;
+  if (match())
+    return why;
+  OpBuilder b(op);
+  AffineExpr s0 = b.getAffineSymbolExpr(0), s1 = b.getAffineSymbolExpr(1);
+  OpFoldResult offset = affine::makeComposedFoldedAffineApply(
+      b, op.getLoc(), s0 - s1, {OpFoldResult(op.getKvLength()), *count});
+  op.getQOffsetMutable().assign(
+      getValueOrCreateConstantIndexOp(b, op.getLoc(), offset));
+  rewrite();
+  return nullptr;
+}
+
+void MaskRaiser::rewrite() {
+  bool adds = addsAttributes();
+  if (!visibility.seesAll) {
+    op.setWindowLeft(visibility.windowLeft);
+    op.setSinkPrefix(visibility.sinkPrefix);
+  }
+  if (visibility.isCausal)
     op.setCausal(true);
-  op.getMaskMutable().clear();
-  return true;
+  limitSummed();
+  if (!isPerKey()) {
+    op.getMaskMutable().clear();
+    return;
+  }
+  // Numbers stay, so that a query that sees no key stays as it is.
+  Type element = type.getElementType();
+  if (adds)
+    element = IntegerType::get(op.getContext(), 1);
+  op.getMaskMutable().assign(createKeyMask(element));
+  if (needsMean)
+    op.setEmptyIsMean(true);
+}
+
+/// The runtime checks the range.
+void MaskRaiser::limitSummed() {
+  Builder b(op.getContext());
+  for (Value tensor : summed) {
+    auto argument = cast<BlockArgument>(tensor);
+    auto func = cast<func::FuncOp>(argument.getOwner()->getParentOp());
+    int64_t low = 0, high = kMaxSummed;
+    if (auto range = func.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(),
+                                                      "hybrid.range")) {
+      low = std::max(low, cast<IntegerAttr>(range[0]).getInt());
+      high = std::min(high, cast<IntegerAttr>(range[1]).getInt());
+    }
+    func.setArgAttr(argument.getArgNumber(), "hybrid.range",
+                    b.getI64ArrayAttr({low, high}));
+  }
+}
+
+/// A conjunction on the elements of unknowns.
+Value MaskRaiser::createTruth(OpBuilder &b, Location loc,
+                              const Conjunction &conditions,
+                              ArrayRef<Unknown> unknowns, ValueRange values) {
+  Value truth;
+  for (AffineExpr condition : conditions) {
+    KeyCondition key = *getKeyCondition(condition);
+    Value value = values[llvm::find(unknowns, key.unknown) - unknowns.begin()];
+    // Booleans are compared with 0 and 1 only.
+    if (value.getType().isInteger(1))
+      value = arith::ExtUIOp::create(b, loc, b.getI64Type(), value);
+    else if (value.getType().getIntOrFloatBitWidth() < 64)
+      value = arith::ExtSIOp::create(b, loc, b.getI64Type(), value);
+    Value bound = arith::ConstantIntOp::create(b, loc, key.bound, 64);
+    Value holds = arith::CmpIOp::create(b, loc,
+                                        key.isUpper ? arith::CmpIPredicate::sle
+                                                    : arith::CmpIPredicate::sge,
+                                        value, bound);
+    truth =
+        truth ? arith::AndIOp::create(b, loc, truth, holds).getResult() : holds;
+  }
+  return truth;
+}
+
+/// [batch or 1, 1, 1, keys].
+Value MaskRaiser::createKeyMask(Type element) {
+  OpBuilder b(op);
+  Location loc = op.getMask().getLoc();
+  SmallVector<Unknown, 2> unknowns;
+  bool hasBatch = false;
+  for (const Conjunction &conditions : keyParts)
+    for (AffineExpr condition : conditions) {
+      Unknown unknown = getKeyCondition(condition)->unknown;
+      if (!llvm::is_contained(unknowns, unknown))
+        unknowns.push_back(unknown);
+      hasBatch |= type.getRank() == 4 &&
+                  llvm::is_contained(unknown.index, b.getAffineDimExpr(0));
+    }
+  OpFoldResult one = b.getIndexAttr(1);
+  SmallVector<OpFoldResult> shape = {hasBatch ? sizes[0] : one, one, one,
+                                     sizes.back()};
+  AffineExpr batch = b.getAffineDimExpr(0), keys = b.getAffineDimExpr(3);
+  SmallVector<Value> inputs;
+  SmallVector<AffineMap> maps;
+  for (const Unknown &unknown : unknowns) {
+    // Only as much as the mask reads.
+    SmallVector<OpFoldResult> offsets, extents, strides;
+    SmallVector<AffineExpr> results;
+    for (AffineExpr expr : unknown.index) {
+      bool isConstant = isa<AffineConstantExpr>(expr);
+      offsets.push_back(b.getIndexAttr(0));
+      strides.push_back(one);
+      extents.push_back(isConstant       ? one
+                        : expr == column ? shape[3]
+                                         : shape[0]);
+      results.push_back(isConstant ? expr : expr == column ? keys : batch);
+    }
+    bool isAll = llvm::all_of(llvm::enumerate(unknown.index), [&](auto entry) {
+      std::optional<OpFoldResult> size =
+          findSize(unknown.tensor, entry.index());
+      return size && isEqualConstantIntOrValue(*size, extents[entry.index()]);
+    });
+    Value input = unknown.tensor;
+    if (!isAll)
+      input = tensor::ExtractSliceOp::create(b, loc, input, offsets, extents,
+                                             strides);
+    inputs.push_back(input);
+    maps.push_back(AffineMap::get(4, 0, results, b.getContext()));
+  }
+  maps.push_back(b.getMultiDimIdentityMap(4));
+  Value init = tensor::EmptyOp::create(b, loc, shape, element);
+  SmallVector<utils::IteratorType> iterators(4, utils::IteratorType::parallel);
+  auto build = [&](OpBuilder &b, Location loc, ValueRange values) {
+    Value truth;
+    for (const Conjunction &conditions : keyParts) {
+      Value part = createTruth(b, loc, conditions, unknowns, values);
+      truth =
+          truth ? arith::OrIOp::create(b, loc, truth, part).getResult() : part;
+    }
+    if (auto real = dyn_cast<FloatType>(element)) {
+      auto number = [&](double value) -> Value {
+        return arith::ConstantOp::create(b, loc, b.getFloatAttr(real, value));
+      };
+      truth = arith::SelectOp::create(b, loc, truth, number(0),
+                                      number(formula.whenFalse));
+    }
+    linalg::YieldOp::create(b, loc, truth);
+  };
+  return linalg::GenericOp::create(b, loc, init.getType(), inputs, init, maps,
+                                   iterators, build)
+      .getResult(0);
 }
 
 struct RaiseMasks : impl::RaiseMasksPassBase<RaiseMasks> {
   void runOnOperation() override {
     getOperation().walk([&](AttentionOp op) {
-      if (!op.getMask() || !MaskRaiser(op).raise())
+      if (!op.getMask())
         return;
+      auto options =
+          remark::RemarkOpts::name("mask").category("hybrid-raise-masks");
+      MaskRaiser raiser(op);
+      if (Reason why = raiser.raise()) {
+        ++numRefused;
+        remark::missed(op.getLoc(), options)
+            << (Twine("the mask stays: ") + why).str();
+        return;
+      }
       ++numRaised;
-      remark::passed(op.getLoc(), remark::RemarkOpts::name("mask").category(
-                                      "hybrid-raise-masks"))
-          << "the mask is computed from positions alone: it became attributes";
+      if (!raiser.hasKeyMask()) {
+        remark::passed(op.getLoc(), options)
+            << "the mask is computed from positions alone: it became "
+               "attributes";
+        return;
+      }
+      ++numKeyMasks;
+      remark::passed(op.getLoc(), options)
+          << "what the mask says of positions became attributes: what is left "
+             "has an element for each key";
     });
   }
 };

@@ -13,6 +13,11 @@ def RaiseMasksPass : Pass<"hybrid-raise-masks", "::mlir::func::FuncOp"> {
     T × n is stored, keys outside of the window are not visited, and sequences
     can have positions of their own (`hybrid-per-sequence-positions`).
 
+    Where something is also said of keys alone, as by an input attention_mask
+    that marks padding, a mask of shape [batch, 1, 1, n] is left for that. Comparing
+    running sums of such an input is comparing positions, if no element is
+    negative: the input gets a range that the runtime checks.
+
     Before:
     ```mlir
     %mask = linalg.generic … { … (q_offset + i) - j < 8 or j < 2 … } -> tensor<?x?xi1>
@@ -24,7 +29,9 @@ def RaiseMasksPass : Pass<"hybrid-raise-masks", "::mlir::func::FuncOp"> {
     ```
   }];
   let statistics = [
-    Statistic<"numRaised", "num-raised", "masks that became attributes">
+    Statistic<"numRaised", "num-raised", "masks that became attributes">,
+    Statistic<"numKeyMasks", "num-key-masks", "masks of which one of keys alone is left">,
+    Statistic<"numRefused", "num-refused", "masks that stay as they are">
   ];
 }
 

@@ -163,7 +163,7 @@ Tensor createAttention(const AttentionSpec &spec, const Cache &keys,
       spec.sinks.value, spec.lengths.value, l.index(keys.length),
       l.index(offset), init.value, APFloat(spec.scale), APFloat(spec.softcap),
       spec.causal, spec.windowLeft, /*window_right=*/-1, /*sink_prefix=*/0,
-      spec.query.layout, keys.tensor.layout);
+      /*empty_is_mean=*/false, spec.query.layout, keys.tensor.layout);
   return {attention.getResult(0), init.shape};
 }
 

@@ -28,10 +28,9 @@ public:
 
 private:
   void lowerRow(Value batch, Value head, Value row);
-  void lowerTile(Value first);
+  void lowerMean(Value isEmpty);
   /// The score of key `key`, -inf if it is not visible.
   Value score(Value key);
-  Value isVisible(Value key, Value value);
   SmallVector<Value> queryIndex(Value row, Value d) {
     SmallVector<Value> index(4);
     index[0] = batch;
@@ -158,6 +157,26 @@ void AttentionLowering::lowerRow(Value batchIv, Value headIv, Value rowIv) {
   b.loop(zero, valueDim, [&](Value d) {
     b.store(b.mul(b.load(accumulator, d), inverse), op.getInit(),
             queryIndex(row, d));
+  });
+  if (op.getEmptyIsMean())
+    lowerMean(empty);
+}
+
+/// Where the row is empty: the mean of all values.
+void AttentionLowering::lowerMean(Value isEmpty) {
+  auto found = scf::IfOp::create(b, isEmpty, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(found.thenBlock());
+  Value keys =
+      b.minI(op.getKvLength(), b.dim(op.getKey(), op.getKvTimeDim()));
+  Value count = arith::SIToFPOp::create(
+      b, b.getComputeType(),
+      arith::IndexCastOp::create(b, b.getI64Type(), b.maxI(keys, b.index(1))));
+  b.loop(b.index(0), valueDim, [&](Value d) {
+    Value sum = b.sum(keys, [&](Value key) {
+      return b.load(op.getValue(), keyIndex(key, d));
+    });
+    b.store(b.div(sum, count), op.getInit(), queryIndex(row, d));
   });
 }
 

@@ -39,6 +39,10 @@ constexpr int64_t kAttentionRows = 16, kConvChannels = 16,
 /// the L1; every block with chunks multiplies queries and keys anew.
 constexpr int64_t kScanColumns = 64, kChunkedScanColumns = 128;
 
+/// Columns of a block of an expert product: all its rows read them, of one
+/// expert's matrix after the other's.
+constexpr int64_t kExpertColumns = 16;
+
 class TileChooser {
 public:
   explicit TileChooser(TilingInterface op) : op(op) {
@@ -135,6 +139,8 @@ SmallVector<int64_t> TileChooser::choose(linalg::LinalgOp contraction) {
   if (auto conv = dyn_cast<CausalConvOp>(*op))
     return {1, conv.getLayout() == ConvLayout::BTC ? kConvRowChannels
                                                    : kConvChannels};
+  if (isa<ExpertMatMulOp>(op))
+    return {kExpertColumns};
   if (isa<CumSumOp>(op))
     return SmallVector<int64_t>(extents.size(), 1);
   if (isa<NormOp, GatedNormOp>(op)) {

@@ -266,3 +266,18 @@ Cost CumSumOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
   cost.flops = shapes.count(getInput());
   return cost;
 }
+
+/// Of the matrices, as many as rows can choose.
+Cost ExpertMatMulOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
+  OperandShapes shapes(*this, operandShapes);
+  ArrayRef<int64_t> weight = shapes[getWeight()];
+  double rows = shapes[getInit()][0],
+         matrix = double(weight[1]) * weight[2] *
+                  OperandShapes::elementBytes(getWeight());
+  Cost cost;
+  cost.flops = 2 * rows * weight[1] * weight[2];
+  cost.bytesRead = shapes.bytes(getInput()) + shapes.bytes(getExperts()) +
+                   std::min<double>(rows, weight[0]) * matrix;
+  cost.bytesWritten = shapes.bytes(getInit());
+  return cost;
+}

@@ -244,6 +244,17 @@ static TilingSpec getSpec(RingReadOp op) {
   return spec;
 }
 
+/// Columns: a tile has all rows, so that it reads its part of a matrix once.
+static TilingSpec getSpec(ExpertMatMulOp op) {
+  TilingSpec spec(op);
+  spec.loops = {{op.getInit(), 1}};
+  SmallVector<DimTile> weight(3);
+  weight[op.getOutputDim()].loop = 0;
+  spec.set(op.getWeightMutable(), weight);
+  spec.set(op.getInitMutable(), {{}, {0}});
+  return spec;
+}
+
 //===----------------------------------------------------------------------===//
 // Slices
 //===----------------------------------------------------------------------===//
@@ -596,4 +607,5 @@ HYBRID_TILED_OP(GatedNormOp)
 HYBRID_TILED_OP(CacheAppendOp)
 HYBRID_TILED_OP(RingReadOp)
 HYBRID_TILED_OP(CumSumOp)
+HYBRID_TILED_OP(ExpertMatMulOp)
 #undef HYBRID_TILED_OP

@@ -212,6 +212,9 @@ LogicalResult AttentionOp::verify() {
   if (!(getSoftcap().convertToDouble() >= 0))
     return violates(*this, 11) << "softcap must be 0 or more, but is "
                                << getSoftcap().convertToDouble();
+  if (getEmptyIsMean() && (getSinks() || getLengths()))
+    return violates(*this, 12)
+           << "empty_is_mean takes no " << (getSinks() ? "sinks" : "lengths");
   return success();
 }
 
@@ -308,8 +311,8 @@ LogicalResult ScanOp::verify() {
     return violates(*this, 10) << "form " << stringifyEnum(form)
                                << " needs chunk, between 1 and 128";
   if (getSequentialBelow().value_or(0) < 0)
-    return violates(*this, 10) << "sequential_below is negative: "
-                               << *getSequentialBelow();
+    return violates(*this, 10)
+           << "sequential_below is negative: " << *getSequentialBelow();
   if (form == ScanForm::Associative && isDelta)
     return violates(*this, 11)
            << "rule " << stringifyEnum(rule)
@@ -558,6 +561,39 @@ LogicalResult CumSumOp::verify() {
            << "the element type must be an integer or float, but is "
            << element;
   return success();
+}
+
+//===----------------------------------------------------------------------===//
+// ExpertMatMulOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult ExpertMatMulOp::verify() {
+  Named input("input", getInput()), weight("weight", getWeight()),
+      experts("experts", getExperts()), init("init", getInit());
+  if (failed(verifyRank(*this, 1, {input, init}, 2)) ||
+      failed(verifyRank(*this, 1, {weight}, 3)))
+    return failure();
+  int64_t rows = init.dim(0), length = weight.dim(getInputDim());
+  if (!agree(length, input.dim(1)))
+    return violates(*this, 2)
+           << "rows of input and of weight's matrices differ in length: "
+           << input.dim(1) << " and " << length;
+  if (failed(verifyShape(*this, 2, init, {rows, weight.dim(getOutputDim())})))
+    return failure();
+  if (!experts.type.getElementType().isInteger(64))
+    return violates(*this, 3)
+           << "experts must have element type i64, but is " << experts.type;
+  if (failed(verifyShape(*this, 3, experts, {rows})))
+    return failure();
+  if (getChosen() < 1)
+    return violates(*this, 4)
+           << "chosen must be 1 or more, but is " << getChosen();
+  if (!ShapedType::isDynamic(rows) && !ShapedType::isDynamic(input.dim(0)) &&
+      (rows % getChosen() != 0 || rows / getChosen() != input.dim(0)))
+    return violates(*this, 4)
+           << "init has " << rows << " rows, but " << getChosen()
+           << " experts of each of " << input.dim(0) << " input rows";
+  return verifyFloat(*this, 5, {input, weight, init});
 }
 
 //===----------------------------------------------------------------------===//

@@ -136,13 +136,15 @@ static double maskAt(AttentionOp op, const RefTensor &mask,
   return value;
 }
 
-/// Turns scores into probabilities.
-static void softmax(std::vector<double> &scores, const double *sink) {
+/// Turns scores into probabilities; where all scores are minus infinity, into
+/// equal ones (emptyIsMean) or zeros.
+static void softmax(std::vector<double> &scores, const double *sink,
+                    bool emptyIsMean) {
   double highest = minusInfinity;
   for (double score : scores)
     highest = std::max(highest, score);
   if (highest == minusInfinity) {
-    scores.assign(scores.size(), 0);
+    scores.assign(scores.size(), emptyIsMean ? 1.0 / scores.size() : 0);
     return;
   }
   if (sink)
@@ -194,7 +196,7 @@ static FailureOr<Results> evaluateOp(AttentionOp op, const Operands &operands) {
           if (!isVisible(op, position, j) || (lengths && j >= lengths->at({b})))
             score = minusInfinity;
         }
-        softmax(scores, sinks ? &sinks->data[h] : nullptr);
+        softmax(scores, sinks ? &sinks->data[h] : nullptr, op.getEmptyIsMean());
         for (int64_t d = 0; d < value.shape[3]; ++d) {
           double &out = result.at(headIndex(queryHead, b, h, i, d));
           for (int64_t j = 0; j < numKeys; ++j)
@@ -523,6 +525,29 @@ static FailureOr<Results> evaluateOp(CumSumOp op, const Operands &operands) {
   return Results{result};
 }
 
+static FailureOr<Results> evaluateOp(ExpertMatMulOp op,
+                                     const Operands &operands) {
+  const RefTensor &input = operands[op.getInput()],
+                  &weight = operands[op.getWeight()],
+                  &experts = operands[op.getExperts()];
+  int64_t numExperts = weight.shape[0];
+  RefTensor result(operands[op.getInit()].shape);
+  if (numExperts == 0 && !result.data.empty())
+    return op.emitOpError() << "is evaluated without experts";
+  for (int64_t m = 0; m < result.shape[0]; ++m) {
+    auto expert = static_cast<int64_t>(experts.at({m}));
+    if (expert < 0)
+      expert += numExperts;
+    expert = std::clamp<int64_t>(expert, 0, numExperts - 1);
+    for (int64_t o = 0; o < result.shape[1]; ++o)
+      for (int64_t h = 0; h < input.shape[1]; ++h)
+        result.at({m, o}) += input.at({m / op.getChosen(), h}) *
+                             (op.getTransposed() ? weight.at({expert, h, o})
+                                                 : weight.at({expert, o, h}));
+  }
+  return Results{result};
+}
+
 //===----------------------------------------------------------------------===//
 // Parallel
 //===----------------------------------------------------------------------===//
@@ -595,6 +620,6 @@ FailureOr<Results> hybrid::evaluate(Operation *op, ArrayRef<RefTensor> tensors,
     return failure();
   return TypeSwitch<Operation *, FailureOr<Results>>(op)
       .Case<AttentionOp, ScanOp, CausalConvOp, RopeOp, NormOp, GatedNormOp,
-            CacheAppendOp, RingReadOp, CumSumOp>(
+            CacheAppendOp, RingReadOp, CumSumOp, ExpertMatMulOp>(
           [&](auto computation) { return evaluateOp(computation, operands); });
 }

@@ -104,6 +104,16 @@ static LogicalResult matMul(OpShape &op) {
   return matMulShapes(op, *left, *right);
 }
 
+static LogicalResult expertMatMul(OpShape &op) {
+  const Shape *weight = op.shape(1), *experts = op.shape(2);
+  if (!weight || !experts)
+    return success();
+  if (weight->size() != 3 || experts->size() != 1)
+    return op.error() << "weight must have rank 3, and experts rank 1";
+  op.set(0, Shape{(*experts)[0], (*weight)[op.flag("transposed") ? 2 : 1]});
+  return success();
+}
+
 /// [d0, …, dn-2, m, k] with `transBatch`: [m, d0, …] read as [d0, …, m].
 static Shape transposed(const Shape &shape, bool trans, bool transBatch) {
   Shape result = shape;
@@ -276,6 +286,7 @@ void hybrid::onnx::addReductionShapes(ShapeFunctions &functions) {
   functions["Einsum"] = einsum;
   functions["Gemm"] = gemm;
   functions["MatMul"] = matMul<0, 1>;
+  functions["ExpertMatMul"] = expertMatMul;
   functions["MatMulInteger"] = matMul<0, 1>;
   functions["QLinearMatMul"] = matMul<0, 3>;
   functions["ms.FusedMatMul"] = fusedMatMul;

@@ -113,6 +113,7 @@ public:
 
   // Attributes.
   int64_t integer(llvm::StringRef name, int64_t otherwise) const;
+  bool flag(llvm::StringRef name) const { return op->hasAttr(name); }
   std::optional<int64_t> maybeInteger(llvm::StringRef name) const;
   llvm::StringRef string(llvm::StringRef name, llvm::StringRef otherwise) const;
   std::optional<llvm::SmallVector<int64_t>> list(llvm::StringRef name) const;
