@@ -464,6 +464,12 @@ MaskEvaluator::evaluateChoice(Operation *op, ArrayRef<Formula> operands) {
     std::optional<Disjunction> negated = negate(a.truth);
     return negated ? std::optional(makeTruth(*negated)) : std::nullopt;
   }
+  auto isZero = [&](const Formula &formula) {
+    return formula.whenTrue == 0 &&
+           decide(formula.truth) == std::optional(true);
+  };
+  if (isa<arith::AddFOp>(op) && (isZero(a) || isZero(b)))
+    return isZero(a) ? b : a;
   // 0 where keys are visible, the same lowest number or minus infinity else:
   // the sum blocks what one of both does.
   if (isa<arith::AddFOp>(op) && a.whenTrue == 0 && b.whenTrue == 0 &&

@@ -443,7 +443,7 @@ Reason MaskRaiser::raise() {
   // An attention that doesn't compare positions may have its queries anywhere:
   // at the end of the keys.
   std::optional<OpFoldResult> count =
-      findSize(op.getQuery(), op.getQueryTimeDim());
+      findSize(op.getInit(), op.getQueryTimeDim());
   if (op.getCausal() || op.getWindowLeft() >= 0 || op.getWindowRight() >= 0 ||
       !count)
     return why;

@@ -1,4 +1,5 @@
 // RUN: hybrid-opt %s --hybrid-raise-masks --canonicalize --split-input-file | FileCheck %s
+// RUN: hybrid-opt %s --hybrid-raise-masks --split-input-file --remarks-filter="hybrid-.*" --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 
 // Masks of numbers: 0 where a key is visible, the lowest float else. Here by a
 // triangle of ones, as ONNX's Trilu makes it, compared with 0.
@@ -153,6 +154,11 @@ func.func @decode(%q: tensor<1x2x1x8xf32>, %k: tensor<1x2x64x8xf32>) -> tensor<1
 // What stays: a number that hides nothing; a strict triangle, whose first query
 // sees no key at all, so that a finite number makes its weights equal; numbers
 // added to scores where keys are visible; another float type's lowest number.
+
+// REMARK: Missed{{.*}}the mask stays: what it adds to a score does not block it
+// REMARK: Missed{{.*}}the mask stays: it compares positions otherwise than a window does
+// REMARK: Missed{{.*}}the mask stays: it adds another number than 0 to what is visible
+// REMARK: Missed{{.*}}the mask stays: what it adds to a score does not block it
 
 #all = affine_map<(d0, d1) -> (d0, d1)>
 // CHECK-LABEL: func.func @keep(

@@ -162,6 +162,22 @@ func.func @attention_c11(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v:
 
 // -----
 
+func.func @attention_c12(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %s: tensor<4xf32>, %o: tensor<1x4x3x32xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C12: empty_is_mean takes no sinks}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) sinks(%s : tensor<4xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64, empty_is_mean} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c12_lengths(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x32xf32>, %l: tensor<1xi64>, %o: tensor<1x4x3x32xf32>, %n: index) {
+  // expected-error @+1 {{'hybrid.attention' op C12: empty_is_mean takes no lengths}}
+  %r = hybrid.attention ins(%q, %k, %v : tensor<1x4x3x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x32xf32>) lengths(%l : tensor<1xi64>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x4x3x32xf32>) {scale = 1.0 : f64, empty_is_mean} -> tensor<1x4x3x32xf32>
+  return
+}
+
+// -----
+
 func.func @attention_result(%q: tensor<1x1x1x1xf32>, %o: tensor<1x1x1x1xf32>, %n: index) {
   // expected-error @+1 {{expected type of operand #5 ('tensor<1x1x1x1xf32>') to match type of corresponding result ('tensor<1x1x1x2xf32>')}}
   %r = hybrid.attention ins(%q, %q, %q : tensor<1x1x1x1xf32>, tensor<1x1x1x1xf32>, tensor<1x1x1x1xf32>) kv_length(%n) q_offset(%n) outs(%o : tensor<1x1x1x1xf32>) {scale = 1.0 : f64} -> tensor<1x1x1x2xf32>
@@ -829,6 +845,86 @@ func.func @cumsum_c2(%x: tensor<2x3xf32>, %o: tensor<2x3xf32>) {
 func.func @cumsum_c3(%x: tensor<2x3xcomplex<f32>>, %o: tensor<2x3xcomplex<f32>>) {
   // expected-error @+1 {{'hybrid.cumsum' op C3: the element type must be an integer or float, but is 'complex<f32>'}}
   %r = hybrid.cumsum ins(%x : tensor<2x3xcomplex<f32>>) outs(%o : tensor<2x3xcomplex<f32>>) {axis = 0 : i64} -> tensor<2x3xcomplex<f32>>
+  return
+}
+
+// -----
+
+func.func @expert_matmul_c1(%x: tensor<3x8xf32>, %w: tensor<5x8xf32>, %e: tensor<6xi64>, %o: tensor<6x5xf32>) {
+  // expected-error @+1 {{'hybrid.expert_matmul' op C1: weight must have rank 3, but is 'tensor<5x8xf32>'}}
+  %r = hybrid.expert_matmul ins(%x, %w : tensor<3x8xf32>, tensor<5x8xf32>) experts(%e : tensor<6xi64>) outs(%o : tensor<6x5xf32>) {chosen = 2 : i64} -> tensor<6x5xf32>
+  return
+}
+
+// -----
+
+func.func @expert_matmul_c1_rows(%x: tensor<1x3x8xf32>, %w: tensor<4x5x8xf32>, %e: tensor<6xi64>, %o: tensor<6x5xf32>) {
+  // expected-error @+1 {{'hybrid.expert_matmul' op C1: input must have rank 2, but is 'tensor<1x3x8xf32>'}}
+  %r = hybrid.expert_matmul ins(%x, %w : tensor<1x3x8xf32>, tensor<4x5x8xf32>) experts(%e : tensor<6xi64>) outs(%o : tensor<6x5xf32>) {chosen = 2 : i64} -> tensor<6x5xf32>
+  return
+}
+
+// -----
+
+func.func @expert_matmul_c2(%x: tensor<3x8xf32>, %w: tensor<4x5x7xf32>, %e: tensor<6xi64>, %o: tensor<6x5xf32>) {
+  // expected-error @+1 {{'hybrid.expert_matmul' op C2: rows of input and of weight's matrices differ in length: 8 and 7}}
+  %r = hybrid.expert_matmul ins(%x, %w : tensor<3x8xf32>, tensor<4x5x7xf32>) experts(%e : tensor<6xi64>) outs(%o : tensor<6x5xf32>) {chosen = 2 : i64} -> tensor<6x5xf32>
+  return
+}
+
+// -----
+
+func.func @expert_matmul_c2_transposed(%x: tensor<3x8xf32>, %w: tensor<4x5x8xf32>, %e: tensor<6xi64>, %o: tensor<6x5xf32>) {
+  // expected-error @+1 {{'hybrid.expert_matmul' op C2: rows of input and of weight's matrices differ in length: 8 and 5}}
+  %r = hybrid.expert_matmul ins(%x, %w : tensor<3x8xf32>, tensor<4x5x8xf32>) experts(%e : tensor<6xi64>) outs(%o : tensor<6x5xf32>) {chosen = 2 : i64, transposed} -> tensor<6x5xf32>
+  return
+}
+
+// -----
+
+func.func @expert_matmul_c2_init(%x: tensor<3x8xf32>, %w: tensor<4x5x8xf32>, %e: tensor<6xi64>, %o: tensor<6x4xf32>) {
+  // expected-error @+1 {{'hybrid.expert_matmul' op C2: init must have shape [6,5], but is 'tensor<6x4xf32>'}}
+  %r = hybrid.expert_matmul ins(%x, %w : tensor<3x8xf32>, tensor<4x5x8xf32>) experts(%e : tensor<6xi64>) outs(%o : tensor<6x4xf32>) {chosen = 2 : i64} -> tensor<6x4xf32>
+  return
+}
+
+// -----
+
+func.func @expert_matmul_c3(%x: tensor<3x8xf32>, %w: tensor<4x5x8xf32>, %e: tensor<6xi32>, %o: tensor<6x5xf32>) {
+  // expected-error @+1 {{'hybrid.expert_matmul' op C3: experts must have element type i64, but is 'tensor<6xi32>'}}
+  %r = hybrid.expert_matmul ins(%x, %w : tensor<3x8xf32>, tensor<4x5x8xf32>) experts(%e : tensor<6xi32>) outs(%o : tensor<6x5xf32>) {chosen = 2 : i64} -> tensor<6x5xf32>
+  return
+}
+
+// -----
+
+func.func @expert_matmul_c3_shape(%x: tensor<3x8xf32>, %w: tensor<4x5x8xf32>, %e: tensor<3xi64>, %o: tensor<6x5xf32>) {
+  // expected-error @+1 {{'hybrid.expert_matmul' op C3: experts must have shape [6], but is 'tensor<3xi64>'}}
+  %r = hybrid.expert_matmul ins(%x, %w : tensor<3x8xf32>, tensor<4x5x8xf32>) experts(%e : tensor<3xi64>) outs(%o : tensor<6x5xf32>) {chosen = 2 : i64} -> tensor<6x5xf32>
+  return
+}
+
+// -----
+
+func.func @expert_matmul_c4(%x: tensor<3x8xf32>, %w: tensor<4x5x8xf32>, %e: tensor<6xi64>, %o: tensor<6x5xf32>) {
+  // expected-error @+1 {{'hybrid.expert_matmul' op C4: chosen must be 1 or more, but is 0}}
+  %r = hybrid.expert_matmul ins(%x, %w : tensor<3x8xf32>, tensor<4x5x8xf32>) experts(%e : tensor<6xi64>) outs(%o : tensor<6x5xf32>) {chosen = 0 : i64} -> tensor<6x5xf32>
+  return
+}
+
+// -----
+
+func.func @expert_matmul_c4_rows(%x: tensor<3x8xf32>, %w: tensor<4x5x8xf32>, %e: tensor<6xi64>, %o: tensor<6x5xf32>) {
+  // expected-error @+1 {{'hybrid.expert_matmul' op C4: init has 6 rows, but 3 experts of each of 3 input rows}}
+  %r = hybrid.expert_matmul ins(%x, %w : tensor<3x8xf32>, tensor<4x5x8xf32>) experts(%e : tensor<6xi64>) outs(%o : tensor<6x5xf32>) {chosen = 3 : i64} -> tensor<6x5xf32>
+  return
+}
+
+// -----
+
+func.func @expert_matmul_c5(%x: tensor<3x8xf32>, %w: tensor<4x5x8xi8>, %e: tensor<6xi64>, %o: tensor<6x5xf32>) {
+  // expected-error @+1 {{'hybrid.expert_matmul' op C5: weight must have a float element type, but is 'tensor<4x5x8xi8>'}}
+  %r = hybrid.expert_matmul ins(%x, %w : tensor<3x8xf32>, tensor<4x5x8xi8>) experts(%e : tensor<6xi64>) outs(%o : tensor<6x5xf32>) {chosen = 2 : i64} -> tensor<6x5xf32>
   return
 }
 

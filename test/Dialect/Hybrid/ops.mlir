@@ -182,6 +182,25 @@ func.func @cumsum(%x: tensor<1x?x64xf32>, %o: tensor<1x?x64xf32>, %i: tensor<4xi
   return %r : tensor<1x?x64xf32>
 }
 
+// CHECK-LABEL: func.func @empty_is_mean
+func.func @empty_is_mean(%q: tensor<?x4x?x16xf32>, %k: tensor<?x4x?x16xf32>, %m: tensor<?x1x1x?xi1>, %n: index) -> tensor<?x4x?x16xf32> {
+  // CHECK: mask(%{{.*}} : tensor<?x1x1x?xi1>) {{.*}} {causal, empty_is_mean, scale = 1.000000e+00 : f64}
+  %r = hybrid.attention ins(%q, %k, %k : tensor<?x4x?x16xf32>, tensor<?x4x?x16xf32>, tensor<?x4x?x16xf32>) mask(%m : tensor<?x1x1x?xi1>)
+         kv_length(%n) q_offset(%n) outs(%q : tensor<?x4x?x16xf32>) {causal, empty_is_mean, scale = 1.0 : f64} -> tensor<?x4x?x16xf32>
+  return %r : tensor<?x4x?x16xf32>
+}
+
+// CHECK-LABEL: func.func @expert_matmul
+func.func @expert_matmul(%x: tensor<?x64xf32>, %w: tensor<4x96x64xf32>, %t: tensor<4x64x96xf16>, %e: tensor<?xi64>, %o: tensor<?x96xf32>) -> tensor<?x96xf32> {
+  // CHECK: hybrid.expert_matmul ins(%{{.*}}, %{{.*}} : tensor<?x64xf32>, tensor<4x96x64xf32>) experts(%{{.*}} : tensor<?xi64>) outs(%{{.*}} : tensor<?x96xf32>) {chosen = 2 : i64} -> tensor<?x96xf32>
+  %r = hybrid.expert_matmul ins(%x, %w : tensor<?x64xf32>, tensor<4x96x64xf32>) experts(%e : tensor<?xi64>)
+         outs(%o : tensor<?x96xf32>) {chosen = 2 : i64} -> tensor<?x96xf32>
+  // CHECK: outs(%{{.*}} : tensor<?x96xf32>) {transposed} -> tensor<?x96xf32>
+  %1 = hybrid.expert_matmul ins(%x, %t : tensor<?x64xf32>, tensor<4x64x96xf16>) experts(%e : tensor<?xi64>)
+         outs(%r : tensor<?x96xf32>) {transposed} -> tensor<?x96xf32>
+  return %1 : tensor<?x96xf32>
+}
+
 // CHECK-LABEL: func.func @parallel
 func.func @parallel(%a: tensor<1x?x64xf32>, %b: tensor<1x?x64xf32>, %w: tensor<f32>, %w1: tensor<64xf32>) -> tensor<1x?x64xf32> {
   // CHECK: hybrid.parallel mean {

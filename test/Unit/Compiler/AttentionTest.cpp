@@ -109,6 +109,7 @@ static void addAttention(ModuleText &module, Random &random,
                ModuleText::tensor({queryHeads}, type) + ") ";
     label += " sinks";
   }
+  bool hasSinks = clauses.find("sinks(") != std::string::npos;
   bool hasLengths = random.chance(0.25);
   if (hasLengths) {
     // Shorter than the queries, too, and longer than what is there.
@@ -119,6 +120,10 @@ static void addAttention(ModuleText &module, Random &random,
   }
   std::string offset = module.size(hasLengths ? "0" : shared.past);
   std::string attributes = addAttributes(random, label);
+  if (!hasSinks && !hasLengths && random.chance(0.5)) {
+    attributes += ", empty_is_mean";
+    label += " empty_is_mean";
+  }
   if (!isQueryBHTD)
     attributes += ", q_layout = #hybrid.layout<bthd>";
   if (!isKeyBHTD)

@@ -1,7 +1,7 @@
 //===- ComputationsTest.cpp - small computations, against their meaning ---===//
 //
-// Causal convolution, rotary embedding, norms, cache append, running sums and
-// parallel branches.
+// Causal convolution, rotary embedding, norms, cache append, running sums,
+// products of experts and parallel branches.
 //
 //===----------------------------------------------------------------------===//
 
@@ -209,6 +209,41 @@ static void addCumSum(ModuleText &module, Random &random) {
                 element, toleranceOf(element));
 }
 
+static void addExpertMatMul(ModuleText &module, Random &random) {
+  std::string element = pickFloat(random);
+  std::string weightElement =
+      element == "f64" || random.chance(0.6) ? element : "f16";
+  std::string inner = text(random.pick<int64_t>({1, 7, 16, 40})),
+              columns = text(random.pick<int64_t>({1, 5, 16, 23, 64}));
+  int64_t experts = random.integer(1, 6), chosen = random.integer(1, 3);
+  bool isTransposed = random.chance(0.5);
+  std::string rows = "T";
+  for (int64_t i = 1; i < chosen; ++i)
+    rows += " + T";
+  Dims input = {"T", inner}, weight = {text(experts), columns, inner},
+       result = {rows, columns}, numbers = {rows};
+  if (isTransposed)
+    std::swap(weight[1], weight[2]);
+  std::string operands =
+      join({module.input(input, element),
+            random.chance(0.5) ? module.weight(weight, weightElement)
+                               : module.input(weight, weightElement)});
+  // From the end, and outside of what there is, too.
+  std::string which =
+      module.input(numbers, "i64", integers(-experts - 2, experts + 2));
+  std::string init = module.empty(result, element), out = module.fresh();
+  std::string attributes = "chosen = " + text(chosen) + " : i64" +
+                           (isTransposed ? ", transposed" : "");
+  module.line(out + " = hybrid.expert_matmul ins(" + operands + " : " +
+              type(input, element) + ", " + type(weight, weightElement) +
+              ") experts(" + which + " : " + type(numbers, "i64") + ") outs(" +
+              init + " : " + type(result, element) + ") {" + attributes +
+              "} -> " + type(result, element));
+  module.result("expert_matmul " + type(weight, weightElement) + " " +
+                    attributes,
+                out, result, element, toleranceOf(element));
+}
+
 static void addCacheAppend(ModuleText &module, Random &random) {
   std::string element = pickFloat(random), heads = text(random.integer(1, 4)),
               dim = text(random.pick<int64_t>({1, 7, 16}));
@@ -339,6 +374,7 @@ INSTANTIATE_TEST_SUITE_P(
                                      std::pair("Norm", addNorm),
                                      std::pair("GatedNorm", addGatedNorm),
                                      std::pair("CumSum", addCumSum),
+                                     std::pair("ExpertMatMul", addExpertMatMul),
                                      std::pair("CacheAppend", addCacheAppend),
                                      std::pair("RingRead", addRingRead),
                                      std::pair("Parallel", addParallel)),

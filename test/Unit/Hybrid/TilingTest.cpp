@@ -288,6 +288,28 @@ TEST(TilingTest, CacheAppendAtPositions) {
       {{1, 1, 2}, {1, 0, 1}, {0, 1, 0}, {1, 0, 0}});
 }
 
+TEST(TilingTest, ExpertMatMul) {
+  RefTensor experts = generate(
+      {4}, [](llvm::ArrayRef<int64_t> at) { return double(at[0] * 2 % 3); });
+  for (const char *weight : {"3x6x5", "3x5x6"}) {
+    bool isTransposed = weight[2] == '5';
+    std::string type = std::string("tensor<") + weight + "xf64>";
+    expectTiles("(%x: tensor<2x5xf64>, %w: " + type +
+                    ", %e: tensor<4xi64>, %o: tensor<4x6xf64>) -> "
+                    "tensor<4x6xf64> {\n%r = hybrid.expert_matmul ins(%x, %w : "
+                    "tensor<2x5xf64>, " +
+                    type +
+                    ") experts(%e : tensor<4xi64>) outs(%o : tensor<4x6xf64>) "
+                    "{chosen = 2 : i64" +
+                    (isTransposed ? ", transposed" : "") +
+                    "} -> tensor<4x6xf64>\nreturn %r : tensor<4x6xf64> }",
+                {random({2, 5}),
+                 isTransposed ? random({3, 5, 6}) : random({3, 6, 5}), experts,
+                 random({4, 6})},
+                {{1}, {2}, {4}});
+  }
+}
+
 TEST(TilingTest, CumSum) {
   expectTiles("(%x: tensor<2x3x4xf64>, %o: tensor<2x3x4xf64>) -> "
               "tensor<2x3x4xf64> {\n"

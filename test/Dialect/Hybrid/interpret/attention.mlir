@@ -107,3 +107,24 @@ func.func @softcap() -> tensor<1x1x1x1xf32> {
          kv_length(%c2) q_offset(%c0) outs(%o : tensor<1x1x1x1xf32>) {scale = 1.0e9 : f64, softcap = 2.0 : f64} -> tensor<1x1x1x1xf32>
   return %r : tensor<1x1x1x1xf32>
 }
+
+// A query that sees no key, as it is and with the mean of all values, those
+// that attributes hide among them.
+
+// CHECK: blind#0: 1x1x2x1 {{\[}}{{\[}}{{\[}}[0], [2]]]]
+// CHECK: blind#1: 1x1x2x1 {{\[}}{{\[}}{{\[}}[2.5], [2]]]]
+func.func @blind() -> (tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>) {
+  %c0 = arith.constant 0 : index
+  %c4 = arith.constant 4 : index
+  %q = arith.constant dense<1.0> : tensor<1x1x2x1xf32>
+  %v = arith.constant dense<[[[[1.0], [2.0], [3.0], [4.0]]]]> : tensor<1x1x4x1xf32>
+  %m = arith.constant dense<[[[[false, true, true, true]]]]> : tensor<1x1x1x4xi1>
+  %o = tensor.empty() : tensor<1x1x2x1xf32>
+  %0 = hybrid.attention ins(%q, %v, %v : tensor<1x1x2x1xf32>, tensor<1x1x4x1xf32>, tensor<1x1x4x1xf32>)
+         mask(%m : tensor<1x1x1x4xi1>)
+         kv_length(%c4) q_offset(%c0) outs(%o : tensor<1x1x2x1xf32>) {causal, scale = 1.0 : f64} -> tensor<1x1x2x1xf32>
+  %1 = hybrid.attention ins(%q, %v, %v : tensor<1x1x2x1xf32>, tensor<1x1x4x1xf32>, tensor<1x1x4x1xf32>)
+         mask(%m : tensor<1x1x1x4xi1>)
+         kv_length(%c4) q_offset(%c0) outs(%o : tensor<1x1x2x1xf32>) {causal, empty_is_mean, scale = 1.0 : f64} -> tensor<1x1x2x1xf32>
+  return %0, %1 : tensor<1x1x2x1xf32>, tensor<1x1x2x1xf32>
+}
