@@ -150,19 +150,42 @@ LogicalResult checkHeads(const AttentionSpec &spec, Lowering &l) {
   return success();
 }
 
+/// The state that `heads` is the valid part of, as appendToState cuts it; or
+/// null.
+static Value getBuffer(const Heads &heads) {
+  auto valid = heads.tensor.value.getDefiningOp<tensor::ExtractSliceOp>();
+  bool isPart = valid && valid.getSource().getDefiningOp<CacheAppendOp>() &&
+                valid.hasZeroOffset() && valid.hasUnitStride() &&
+                heads.layout == HeadLayout::BHTD &&
+                valid.getSourceType().getRank() == 4 &&
+                valid.getType().getRank() == 4;
+  for (unsigned dim : {1u, 3u})
+    isPart = isPart && valid.getSourceType().getDimSize(dim) ==
+                           valid.getType().getDimSize(dim);
+  return isPart ? valid.getSource() : Value();
+}
+
 Tensor createAttention(const AttentionSpec &spec, const Cache &keys,
                        const Cache &values, Type elementType, Lowering &l) {
+  // `length` says how many positions are valid.
+  Value key = getBuffer(keys.tensor), value = getBuffer(values.tensor);
+  if (!key || !value ||
+      cast<ShapedType>(key.getType()).getDimSize(2) !=
+          cast<ShapedType>(value.getType()).getDimSize(2)) {
+    key = keys.tensor.tensor.value;
+    value = values.tensor.tensor.value;
+  }
   Shape shape = spec.query.tensor.shape;
   shape[3] = values.tensor.tensor.shape[3];
   Tensor init = l.empty(shape, elementType);
   // Positions that `lengths` gives count from the end of each sequence.
   AffineExpr offset = spec.lengths ? l.fixed(0) : keys.past;
   auto attention = AttentionOp::create(
-      l.b, l.loc, TypeRange{init.value.getType()}, spec.query.tensor.value,
-      keys.tensor.tensor.value, values.tensor.tensor.value, spec.mask.value,
-      spec.sinks.value, spec.lengths.value, l.index(keys.length),
-      l.index(offset), init.value, APFloat(spec.scale), APFloat(spec.softcap),
-      spec.causal, spec.windowLeft, /*window_right=*/-1, /*sink_prefix=*/0,
+      l.b, l.loc, TypeRange{init.value.getType()}, spec.query.tensor.value, key,
+      value, spec.mask.value, spec.sinks.value, spec.lengths.value,
+      l.index(keys.length), l.index(offset), init.value, APFloat(spec.scale),
+      APFloat(spec.softcap), spec.causal, spec.windowLeft, /*window_right=*/-1,
+      /*sink_prefix=*/0,
       /*empty_is_mean=*/false, spec.query.layout, keys.tensor.layout);
   return {attention.getResult(0), init.shape};
 }
