@@ -17,7 +17,8 @@ there:
 
   raised                  prefills and, in one session, steps on random tokens,
                           states and other numbers, against what the model
-                          compiled with --raise=none gives for them
+                          compiled with --raise=none gives for them; if it has
+                          an attention_mask, also with padding on either side
   branches …              the same against --branch-form=sequential and =merged,
                           for models whose layers have branches
 
@@ -183,11 +184,15 @@ class Artifact:
                         members.pop(state["past"], None)
                 npz.write(path, self.randomise(members, f"{name} {index}"))
                 given.append(path)
-            for paths in [[path] for path in given] if isolated else [given]:
+            runs = [[path] for path in given] if isolated else [given]
+            for paths in runs + [p for run in runs for p in self.padded(run)]:
                 folder = self.work / "other"
                 inputs = [x for path in paths for x in ("--inputs", path)]
                 command = [self.args.bin / "hybrid-run", other, *inputs]
                 tools.call([*command, "--outputs", folder, "--states"], None, TIMEOUT)
+                if paths not in runs and self.has_nan(folder, len(paths)):
+                    # A query that sees no key, to a mask of minus infinities.
+                    continue
                 arguments = ["--json", "--states"]
                 arguments += ["--rtol", tolerance["rtol"], "--atol", tolerance["atol"]]
                 for index, path in enumerate(paths):
@@ -210,6 +215,45 @@ class Artifact:
                 values = [generator.gauss(0, 0.5) for _ in range(count)]
                 data = npz.with_values(data, values)
             result[name] = data
+        return result
+
+    @staticmethod
+    def has_nan(folder, count):
+        return any(
+            math.isnan(value)
+            for index in range(count)
+            for data in npz.read(folder / f"{index}.npz").values()
+            if npz.element_type(data) in ("<f2", "<f4", "<f8")
+            for value in npz.floats(data)
+        )
+
+    def padded(self, paths):
+        """The steps with padding in front of and behind each sequence's prompt,
+        which attention_mask says: some queries see no key."""
+        masks = [name for name, role in self.roles.items() if role == "attention_mask"]
+        if not masks or masks[0] not in npz.read(paths[0]):
+            return []
+        sequences, prompt = npz.shape(npz.read(paths[0])[masks[0]])
+        count = [(b + 1) * prompt // (sequences + 1) for b in range(sequences)]
+        ranges = {
+            "left": [range(n) for n in count],
+            "right": [range(prompt - n, prompt) for n in count],
+        }
+        result = []
+        for side, hidden in ranges.items():
+            run = []
+            for path in paths:
+                members = npz.read(path)
+                data = members[masks[0]]
+                width = npz.shape(data)[1]
+                values = npz.integers(data)
+                for b, columns in enumerate(hidden):
+                    for j in columns:
+                        values[b * width + j] = 0
+                members[masks[0]] = npz.with_values(data, values)
+                run.append(path.with_stem(f"{path.stem}-{side}"))
+                npz.write(run[-1], members)
+            result.append(run)
         return result
 
     def check_sequences(self, differences):
