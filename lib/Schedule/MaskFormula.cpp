@@ -488,24 +488,28 @@ std::optional<Formula> MaskEvaluator::evaluateSelect(const Formula &condition,
                                                      const Formula &b) {
   if (std::optional<bool> value = decide(condition.truth))
     return *value ? a : b;
+  if (a.number || b.number || a.isChoice != b.isChoice)
+    return std::nullopt;
+  if (a.isChoice) {
+    std::optional<bool> isA = decide(a.truth), isB = decide(b.truth);
+    if (!isA || !isB)
+      return std::nullopt;
+    double x = *isA ? a.whenTrue : a.whenFalse;
+    double y = *isB ? b.whenTrue : b.whenFalse;
+    if (y != 0 || x == 0)
+      return makeChoice(condition.truth, x, y);
+    // So that 0 is what is chosen when true, where it is one of both.
+    std::optional<Disjunction> negated = negate(condition.truth);
+    return negated ? std::optional(makeChoice(*negated, y, x)) : std::nullopt;
+  }
   std::optional<Disjunction> negated = negate(condition.truth);
-  if (!negated || a.number || b.number || a.isChoice != b.isChoice ||
+  if (!negated ||
       condition.truth.size() * std::max(a.truth.size(), size_t(1)) +
               negated->size() * std::max(b.truth.size(), size_t(1)) >
           kMaxConjunctions)
     return std::nullopt;
-  if (!a.isChoice)
-    return makeTruth(
-        either(both(condition.truth, a.truth), both(*negated, b.truth)));
-  std::optional<bool> isA = decide(a.truth), isB = decide(b.truth);
-  if (isA && isB) {
-    double x = *isA ? a.whenTrue : a.whenFalse;
-    double y = *isB ? b.whenTrue : b.whenFalse;
-    // So that 0 is what is chosen when true, where it is one of both.
-    return y == 0 && x != 0 ? makeChoice(*negated, y, x)
-                            : makeChoice(condition.truth, x, y);
-  }
-  return std::nullopt;
+  return makeTruth(
+      either(both(condition.truth, a.truth), both(*negated, b.truth)));
 }
 
 std::optional<Formula> MaskEvaluator::compare(arith::CmpIPredicate predicate,
