@@ -544,6 +544,8 @@ private:
   Matrix matrix;
   Value rows, numbers, result;
   int64_t chosen = 1;
+  /// The matrices are the first factor.
+  bool isColumn = false;
 };
 } // namespace
 
@@ -555,6 +557,7 @@ Value GatheredProduct::getSqueezed(Value value, int64_t axis) {
 }
 
 bool GatheredProduct::matchGather(Value value) {
+  numbers = Value();
   matrix.transposed = value == product.getB();
   if (Value data = getMatrixTransposed(view, value)) {
     matrix.transposed = !matrix.transposed;
@@ -576,7 +579,8 @@ bool GatheredProduct::matchGather(Value value) {
 }
 
 bool GatheredProduct::isCandidate() {
-  return matchGather(product.getA()) || matchGather(product.getB());
+  isColumn = matchGather(product.getA());
+  return isColumn || matchGather(product.getB());
 }
 
 /// Rows that are repeated for each of the experts chosen for them.
@@ -599,7 +603,6 @@ void GatheredProduct::matchRepeated() {
 }
 
 const char *GatheredProduct::match() {
-  bool isColumn = matchGather(product.getA());
   int64_t axis = isColumn ? 2 : 1;
   rows = getSqueezed(isColumn ? product.getB() : product.getA(), axis);
   if (!rows || view.getRank(rows) != 2)
@@ -646,8 +649,7 @@ private:
 };
 } // namespace
 
-/// Whether experts take part in `value`, through operators with two results at
-/// most between.
+/// A sum of rows that are an expert's.
 bool WeightedSum::isCandidate() {
   auto folded = sum.getData().getDefiningOp<ReshapeOp>();
   product = folded ? folded.getData().getDefiningOp<MulOp>() : nullptr;
