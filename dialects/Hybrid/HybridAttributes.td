@@ -62,6 +62,20 @@ def Hybrid_Activation : Hybrid_Enum<"Activation", "a pointwise non-linearity", [
 ]>;
 def Hybrid_ActivationAttr : Hybrid_DictEnumAttr<Hybrid_Activation, "activation">;
 
+def Hybrid_RouteScore : Hybrid_Enum<"RouteScore", "how a router scores experts", [
+    I32EnumAttrCase<"Identity", 0, "identity">,
+    I32EnumAttrCase<"Softmax", 1, "softmax">,
+    I32EnumAttrCase<"Sigmoid", 2, "sigmoid">
+]>;
+def Hybrid_RouteScoreAttr : Hybrid_EnumAttr<Hybrid_RouteScore, "route_score">;
+
+def Hybrid_RouteWeight : Hybrid_Enum<"RouteWeight", "how scores of chosen experts become weights", [
+    I32EnumAttrCase<"Score", 0, "score">,       // as they are
+    I32EnumAttrCase<"Share", 1, "share">,       // of their sum
+    I32EnumAttrCase<"Softmax", 2, "softmax">
+]>;
+def Hybrid_RouteWeightAttr : Hybrid_DictEnumAttr<Hybrid_RouteWeight, "route_weight">;
+
 def Hybrid_NormKind : Hybrid_Enum<"NormKind", "the statistic of a norm", [
     I32EnumAttrCase<"Rms", 0, "rms">,
     I32EnumAttrCase<"Layer", 1, "layer">

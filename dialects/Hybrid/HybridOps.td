@@ -1,7 +1,7 @@
 //===- HybridOps.td - operations of hybrid models ----------*- tablegen -*-===//
 //
 // The computations: attention, scan, causal convolution, rotary embedding,
-// norms, cache append, products of experts, parallel branches. States, weights,
+// norms, cache append, experts, parallel branches. States, weights,
 // symbols and launches are in HybridProgramOps.td.
 //
 // All are in destination style: `outs` operands give the result's shape and
@@ -487,6 +487,53 @@ def Hybrid_CumSumOp : Hybrid_ComputeOp<"cumsum"> {
   }];
 }
 
+def Hybrid_RouteOp : Hybrid_ComputeOp<"route"> {
+  let summary = "which experts a row goes to, and with which weights";
+  let description = [{
+    logits [N,E], bias [E], experts and weights [N,K]; for each row, in at least
+    float32:
+
+      s[e] = logits[n,e], its softmax over the E experts, or its sigmoid
+      experts[n,:] = the K experts with the largest s[e] + bias[e], the largest
+                     first; of equal ones those with lower numbers
+      w[k] = s[experts[n,k]]
+      w[k] = w[k] / (Σ w + epsilon)                              weight = share
+      w[k] = softmax over k of w                                 weight = softmax
+      weights[n,k] = scale · w[k]
+
+    What is no number is the smallest. The bias only takes part in choosing. It is
+    what comes before `hybrid.expert_matmul`: of Mixtral softmax and share, of
+    Granite identity and softmax, of Jamba softmax and score, of DeepSeek-V3 without
+    groups sigmoid and share with a bias.
+
+    Constraints:
+      * C1: logits, experts and weights have rank 2, bias rank 1.
+      * C2: bias is [E]; experts and weights are [N,K].
+      * C3: K is static, at least 1, and at most E.
+      * C4: experts is i64; element types of logits, bias and weights are float.
+      * C5: epsilon ≥ 0, and > 0 only with share.
+
+    ```mlir
+    %e, %w = hybrid.route sigmoid ins(%l : tensor<?x64xf32>) bias(%b : tensor<64xf32>)
+           outs(%e0, %w0 : tensor<?x8xi64>, tensor<?x8xf32>)
+           {scale = 2.500000e+00 : f64, weight = #hybrid.route_weight<share>} -> tensor<?x8xi64>, tensor<?x8xf32>
+    ```
+  }];
+  let arguments = (ins
+    Hybrid_Shaped:$logits, Optional<Hybrid_Shaped>:$bias,
+    Hybrid_Shaped:$experts, Hybrid_Shaped:$weights,
+    Hybrid_RouteScoreAttr:$score,
+    DefaultValuedAttr<Hybrid_RouteWeightAttr, "::hybrid::RouteWeight::Score">:$weight,
+    DefaultValuedAttr<F64Attr, "0.0">:$epsilon,
+    DefaultValuedAttr<F64Attr, "1.0">:$scale);
+  let assemblyFormat = [{
+    $score `ins` `(` $logits `:` type($logits) `)`
+    (`bias` `(` $bias^ `:` type($bias) `)`)?
+    `outs` `(` $experts `,` $weights `:` type($experts) `,` type($weights) `)`
+    attr-dict (`->` type($results)^)?
+  }];
+}
+
 def Hybrid_ExpertMatMulOp : Hybrid_ComputeOp<"expert_matmul"> {
   let summary = "the product of each row with the matrix of its expert";
   let description = [{
@@ -500,9 +547,8 @@ def Hybrid_ExpertMatMulOp : Hybrid_ComputeOp<"expert_matmul"> {
     of 0 … E - 1 are limited to it. Of the weights, only matrices of chosen
     experts are read, each once for all of its rows.
 
-    This is what a mixture of experts has that other layers have not: its router
-    is a product, a top-k and a softmax, its activation elementwise, and the
-    weighted sum over a row's experts a product.
+    A mixture of experts is `hybrid.route`, one or two of these, elementwise
+    operations between, and a product that sums over a row's experts.
 
     Constraints:
       * C1: input and init have rank 2, weight has rank 3.

@@ -79,6 +79,26 @@ def ONNX_ExpertMatMulOp : ONNX_CoreOp<"ExpertMatMul", [Pure]> {
       "`(` operands `)` attr-dict `:` functional-type(operands, results)";
 }
 
+def ONNX_RouteOp : ONNX_CoreOp<"Route", [Pure]> {
+  let summary = "which experts a row goes to, and with which weights";
+  let description = [{
+    No operator of ONNX: what onnx-raise-moe makes of a router, as hybrid.route
+    describes it. `logits` [...,E], `bias` [E]; the results are [...,k].
+
+    ```mlir
+    %e, %w = onnx.Route(%logits, %none) {k = 2 : i64, score = "identity", weight = "softmax"}
+        : (tensor<?x4xf32>, none) -> (tensor<?x2xi64>, tensor<?x2xf32>)
+    ```
+  }];
+  let arguments = (ins ONNX_Value:$logits, ONNX_OptionalValue:$bias,
+                       I64Attr:$k, StrAttr:$score, StrAttr:$weight,
+                       DefaultValuedOptionalAttr<F64Attr, "0.0">:$epsilon,
+                       DefaultValuedOptionalAttr<F64Attr, "1.0">:$scale);
+  let results = (outs ONNX_Value:$experts, ONNX_Value:$weights);
+  let assemblyFormat =
+      "`(` operands `)` attr-dict `:` functional-type(operands, results)";
+}
+
 def ONNX_UnknownOp : ONNX_CoreOp<"Unknown"> {
   let summary = "an operator that the dialect does not know";
   let description = [{

@@ -15,6 +15,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -79,6 +80,7 @@ private:
   LogicalResult searchUse(OpOperand &use);
   LogicalResult searchAttention(AttentionOp op);
   bool isColumnSum(OpOperand &use, unsigned column);
+  void searchKeyMask(Value mask);
   std::optional<Size> getBehindPast(Value index);
 
   func::FuncOp func;
@@ -87,6 +89,8 @@ private:
   SmallVector<CacheAppendOp> appends;
   SmallVector<Attention> attentions;
   llvm::SetVector<Operation *> attentionOps;
+  /// What makes masks of keys of an attention_mask, and their destinations.
+  llvm::SmallPtrSet<Operation *, 8> keyMaskOps;
 };
 
 LogicalResult Entry::refuse(Location loc, const Twine &reason) {
@@ -97,6 +101,10 @@ LogicalResult Entry::refuse(Location loc, const Twine &reason) {
 }
 
 LogicalResult Entry::search() {
+  func.walk([&](AttentionOp op) {
+    if (op.getMask())
+      searchKeyMask(op.getMask());
+  });
   for (unsigned i = 0; i < func.getNumArguments(); ++i)
     if (failed(searchArgument(i)))
       return failure();
@@ -140,7 +148,8 @@ LogicalResult Entry::searchArgument(unsigned number) {
     return success();
   for (OpOperand &use : argument.getUses())
     if (role.getValue() != "attention_mask" || !isBatch(dims[0]) ||
-        !isColumnSum(use, column - dims.begin()))
+        !(isColumnSum(use, column - dims.begin()) ||
+          keyMaskOps.contains(use.getOwner())))
       return refuse(use.getOwner()->getLoc(),
                     "'" + use.getOwner()->getName().getStringRef() +
                         "' uses input '" + name.getValue() +
@@ -165,8 +174,45 @@ bool Entry::isColumnSum(OpOperand &use, unsigned column) {
          llvm::is_contained(add->getOperands(), body.getArgument(1));
 }
 
+/// A mask [batch, 1, 1, keys] that is made of an attention_mask, element by
+/// element: column j is about the key at position j of each sequence, and those
+/// behind a sequence's own are not visible anyway.
+void Entry::searchKeyMask(Value mask) {
+  auto body = mask.getDefiningOp<linalg::GenericOp>();
+  auto type = cast<ShapedType>(mask.getType());
+  bool isPerKey = body && type.getRank() == 4 && type.getDimSize(1) == 1 &&
+                  type.getDimSize(2) == 1 && body.getNumReductionLoops() == 0 &&
+                  body->getNumResults() == 1 && body.getNumDpsInputs() == 1 &&
+                  body.getBody()->getOps<linalg::IndexOp>().empty();
+  auto isMask = [](OpOperand &use) {
+    auto attention = dyn_cast<AttentionOp>(use.getOwner());
+    return attention &&
+           llvm::is_contained(
+               llvm::make_pointer_range(attention.getMaskMutable()), &use);
+  };
+  if (!isPerKey || !llvm::all_of(mask.getUses(), isMask))
+    return;
+  Value input = body.getDpsInputs()[0], init = body.getDpsInits()[0];
+  auto slice = input.getDefiningOp<tensor::ExtractSliceOp>();
+  if (slice && slice.hasZeroOffset() && slice.hasUnitStride())
+    input = slice.getSource();
+  auto argument = dyn_cast<BlockArgument>(input);
+  auto maps = body.getIndexingMapsArray();
+  if (!argument || argument.getOwner() != &func.getBody().front() ||
+      !maps.back().isIdentity() || maps[0].getNumResults() != 2 ||
+      maps[0].getResult(1) != getAffineDimExpr(3, func.getContext()))
+    return;
+  keyMaskOps.insert(body);
+  if (slice)
+    keyMaskOps.insert(slice);
+  if (init.getDefiningOp<tensor::EmptyOp>() && init.hasOneUse())
+    keyMaskOps.insert(init.getDefiningOp());
+}
+
 LogicalResult Entry::searchUse(OpOperand &use) {
   Operation *op = use.getOwner();
+  if (keyMaskOps.contains(op))
+    return success();
   if (isa<affine::AffineApplyOp>(op)) {
     indices.insert(op->getResult(0));
     return success();
@@ -191,7 +237,9 @@ LogicalResult Entry::searchUse(OpOperand &use) {
 
 LogicalResult Entry::searchAttention(AttentionOp op) {
   Location loc = op.getLoc();
-  if (op.getMask())
+  bool isOfKeys =
+      op.getMask() && keyMaskOps.contains(op.getMask().getDefiningOp());
+  if ((op.getMask() && !isOfKeys) || op.getEmptyIsMean())
     return refuse(loc, "the mask of 'hybrid.attention' has a column for each "
                        "position of the longest");
   // The model's own lengths are per sequence already.

@@ -545,27 +545,33 @@ Value MaskRaiser::createKeyMask(Type element) {
   SmallVector<Value> inputs;
   SmallVector<AffineMap> maps;
   for (const Unknown &unknown : unknowns) {
-    // Only as much as the mask reads.
-    SmallVector<OpFoldResult> offsets, extents, strides;
+    // Only as much as the mask reads, without dimensions of size 1.
+    SmallVector<OpFoldResult> extents;
+    SmallVector<int64_t> kept;
     SmallVector<AffineExpr> results;
     for (AffineExpr expr : unknown.index) {
-      bool isConstant = isa<AffineConstantExpr>(expr);
-      offsets.push_back(b.getIndexAttr(0));
-      strides.push_back(one);
-      extents.push_back(isConstant       ? one
-                        : expr == column ? shape[3]
-                                         : shape[0]);
-      results.push_back(isConstant ? expr : expr == column ? keys : batch);
+      bool isColumn = expr == column;
+      if (isa<AffineConstantExpr>(expr)) {
+        extents.push_back(one);
+        continue;
+      }
+      extents.push_back(isColumn ? shape[3] : shape[0]);
+      results.push_back(isColumn ? keys : batch);
+      kept.push_back(
+          getConstantIntValue(extents.back()).value_or(ShapedType::kDynamic));
     }
-    bool isAll = llvm::all_of(llvm::enumerate(unknown.index), [&](auto entry) {
-      std::optional<OpFoldResult> size =
-          findSize(unknown.tensor, entry.index());
-      return size && isEqualConstantIntOrValue(*size, extents[entry.index()]);
-    });
+    bool isAll = kept.size() == extents.size();
+    for (auto [dim, extent] : llvm::enumerate(extents)) {
+      std::optional<OpFoldResult> size = findSize(unknown.tensor, dim);
+      isAll = isAll && size && isEqualConstantIntOrValue(*size, extent);
+    }
     Value input = unknown.tensor;
     if (!isAll)
-      input = tensor::ExtractSliceOp::create(b, loc, input, offsets, extents,
-                                             strides);
+      input = tensor::ExtractSliceOp::create(
+          b, loc,
+          RankedTensorType::get(kept, getElementTypeOrSelf(input.getType())),
+          input, SmallVector<OpFoldResult>(extents.size(), b.getIndexAttr(0)),
+          extents, SmallVector<OpFoldResult>(extents.size(), one));
     inputs.push_back(input);
     maps.push_back(AffineMap::get(4, 0, results, b.getContext()));
   }

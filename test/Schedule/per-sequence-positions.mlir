@@ -73,6 +73,82 @@ module attributes {hybrid.symbols = [{name = "b", role = "batch", capacity = 8 :
 
 // -----
 
+// A mask of keys has an element for each position, of whichever sequence; one
+// for each pair of a query and a key hasn't, nor has one that is more than what
+// the input says.
+
+// REMARK: Passed{{.*}}each sequence of a call has a position of its own
+// REMARK: Missed{{.*}}uses input 'm', which is as long as the longest sequence
+
+#key = affine_map<(d0, d1, d2, d3) -> (d0, d3)>
+#full = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
+#sum = affine_map<()[s0, s1] -> (s0 + s1)>
+module attributes {hybrid.symbols = [{name = "b", role = "batch", capacity = 8 : i64}, {name = "t", role = "seq", capacity = 64 : i64}, {name = "p", role = "past", capacity = 64 : i64}]} {
+  hybrid.state @key kv present "present_key" length_axis 2 : tensor<?x2x64x8xf32>
+  // CHECK-LABEL: func.func @keys(
+  // CHECK: %[[M:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<?x1x1x?xi1>)
+  // CHECK: hybrid.attention {{.*}} mask(%[[M]] : tensor<?x1x1x?xi1>) lengths(
+  func.func @keys(%x: tensor<?x2x?x8xf32> {hybrid.dims = ["b", 2, "t", 8], hybrid.name = "x", hybrid.role = "data"},
+                  %m: tensor<?x?xi64> {hybrid.dims = ["b", "t + p"], hybrid.name = "m", hybrid.role = "attention_mask"})
+      -> (tensor<?x2x?x8xf32> {hybrid.dims = ["b", 2, "t", 8], hybrid.name = "y"}) attributes {hybrid.entry} {
+    %b = hybrid.dim "b"
+    %t = hybrid.dim "t"
+    %p = hybrid.dim "p"
+    %n = affine.apply #sum()[%p, %t]
+    %k0 = hybrid.read_state @key : tensor<?x2x64x8xf32>
+    %k1 = hybrid.cache_append ins(%x : tensor<?x2x?x8xf32>) at(%p) outs(%k0 : tensor<?x2x64x8xf32>) -> tensor<?x2x64x8xf32>
+    %s = tensor.extract_slice %m[0, 0] [%b, %n] [1, 1] : tensor<?x?xi64> to tensor<?x?xi64>
+    %e = tensor.empty(%b, %n) : tensor<?x1x1x?xi1>
+    %mask = linalg.generic {indexing_maps = [#key, #full], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%s : tensor<?x?xi64>) outs(%e : tensor<?x1x1x?xi1>) {
+    ^bb0(%in: i64, %out: i1):
+      %c0 = arith.constant 0 : i64
+      %v = arith.cmpi ne, %in, %c0 : i64
+      linalg.yield %v : i1
+    } -> tensor<?x1x1x?xi1>
+    %o = tensor.empty(%b, %t) : tensor<?x2x?x8xf32>
+    %y = hybrid.attention ins(%x, %k1, %k1 : tensor<?x2x?x8xf32>, tensor<?x2x64x8xf32>, tensor<?x2x64x8xf32>) mask(%mask : tensor<?x1x1x?xi1>) kv_length(%n) q_offset(%p)
+      outs(%o : tensor<?x2x?x8xf32>) {causal, scale = 1.0 : f64} -> tensor<?x2x?x8xf32>
+    hybrid.write_state %k1, @key : tensor<?x2x64x8xf32>
+    return %y : tensor<?x2x?x8xf32>
+  }
+}
+
+// -----
+
+#key = affine_map<(d0, d1, d2, d3) -> (d0, d3)>
+#full = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>
+#next = affine_map<()[s0] -> (s0 + 1)>
+module attributes {hybrid.symbols = [{name = "b", role = "batch", capacity = 8 : i64}, {name = "p", role = "past", capacity = 64 : i64}]} {
+  hybrid.state @key kv present "present_key" length_axis 2 : tensor<?x2x64x8xf32>
+  // CHECK-LABEL: func.func @columns(
+  // CHECK-NOT: "positions"
+  // CHECK: hybrid.attention {{.*}} mask(%{{.*}} : tensor<?x1x1x?xi1>) kv_length(
+  func.func @columns(%x: tensor<?x2x1x8xf32> {hybrid.dims = ["b", 2, 1, 8], hybrid.name = "x", hybrid.role = "data"},
+                     %m: tensor<?x?xi64> {hybrid.dims = ["b", "p + 1"], hybrid.name = "m", hybrid.role = "attention_mask"})
+      -> (tensor<?x2x1x8xf32> {hybrid.dims = ["b", 2, 1, 8], hybrid.name = "y"}) attributes {hybrid.entry} {
+    %b = hybrid.dim "b"
+    %p = hybrid.dim "p"
+    %n = affine.apply #next()[%p]
+    %k0 = hybrid.read_state @key : tensor<?x2x64x8xf32>
+    %k1 = hybrid.cache_append ins(%x : tensor<?x2x1x8xf32>) at(%p) outs(%k0 : tensor<?x2x64x8xf32>) -> tensor<?x2x64x8xf32>
+    %e = tensor.empty(%b, %n) : tensor<?x1x1x?xi1>
+    %mask = linalg.generic {indexing_maps = [#key, #full], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%m : tensor<?x?xi64>) outs(%e : tensor<?x1x1x?xi1>) {
+    ^bb0(%in: i64, %out: i1):
+      %j = linalg.index 3 : index
+      %c = arith.index_cast %j : index to i64
+      %v = arith.cmpi sge, %in, %c : i64
+      linalg.yield %v : i1
+    } -> tensor<?x1x1x?xi1>
+    %o = tensor.empty(%b) : tensor<?x2x1x8xf32>
+    %y = hybrid.attention ins(%x, %k1, %k1 : tensor<?x2x1x8xf32>, tensor<?x2x64x8xf32>, tensor<?x2x64x8xf32>) mask(%mask : tensor<?x1x1x?xi1>) kv_length(%n) q_offset(%p)
+      outs(%o : tensor<?x2x1x8xf32>) {causal, scale = 1.0 : f64} -> tensor<?x2x1x8xf32>
+    hybrid.write_state %k1, @key : tensor<?x2x64x8xf32>
+    return %y : tensor<?x2x1x8xf32>
+  }
+}
+
+// -----
+
 // One entry that needs the common position is enough: none gets positions.
 
 // REMARK: Missed{{.*}}the sequences of a call share one position: the mask of 'hybrid.attention' has a column for each position of the longest

@@ -128,7 +128,7 @@ def PerSequencePositionsPass : Pass<"hybrid-per-sequence-positions", "::mlir::Mo
     from it, an input as long as the longest) leaves them as they are, with a
     remark at the use. One such input is fine: an attention mask whose columns
     are only added up, because the runtime fills what is behind a sequence's own
-    columns with zeros.
+    columns with zeros, or become a mask of keys, which are the same positions.
   }];
   let statistics = [
     Statistic<"numEntries", "num-entries", "entries with a position for each sequence">

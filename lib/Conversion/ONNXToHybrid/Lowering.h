@@ -258,6 +258,7 @@ void registerReduction(Registry &registry);
 void registerMovement(Registry &registry);
 void registerGather(Registry &registry);
 void registerMatMul(Registry &registry);
+void registerExperts(Registry &registry);
 void registerEinsum(Registry &registry);
 void registerConv(Registry &registry);
 void registerSort(Registry &registry);

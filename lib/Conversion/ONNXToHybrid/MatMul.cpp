@@ -3,8 +3,6 @@
 #include "Contraction.h"
 #include "Scalars.h"
 
-#include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
-#include "hybrid/Dialect/ONNX/IR/ONNXCoreOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXMicrosoftOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXQuantOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXReductionOps.h"
@@ -224,24 +222,9 @@ static LogicalResult lowerMatMulInteger(onnx::MatMulIntegerOp op,
   return success();
 }
 
-static LogicalResult lowerExpertMatMul(onnx::ExpertMatMulOp op,
-                                       Lowering &lowering) {
-  Value result = op.getOutput();
-  Tensor init =
-      lowering.empty(lowering.shape(result), lowering.elementType(result));
-  auto product = ExpertMatMulOp::create(
-      lowering.b, lowering.loc, TypeRange{init.value.getType()},
-      lowering.get(op.getInput()).value, lowering.get(op.getWeight()).value,
-      lowering.get(op.getExperts()).value, init.value, op.getChosen(),
-      op.getTransposed());
-  lowering.set(result, {product->getResult(0), init.shape});
-  return success();
-}
-
 void hybrid::registerMatMul(Registry &registry) {
   registry.add<onnx::MatMulOp>(lowerMatMul);
   registry.add<onnx::GemmOp>(lowerGemm);
   registry.add<onnx::MsFusedMatMulOp>(lowerFusedMatMul);
   registry.add<onnx::MatMulIntegerOp>(lowerMatMulInteger);
-  registry.add<onnx::ExpertMatMulOp>(lowerExpertMatMul);
 }

@@ -36,6 +36,7 @@ static const Registry &getRegistry() {
     registerMovement(registry);
     registerGather(registry);
     registerMatMul(registry);
+    registerExperts(registry);
     registerEinsum(registry);
     registerConv(registry);
     registerSort(registry);

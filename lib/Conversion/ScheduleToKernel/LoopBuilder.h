@@ -238,6 +238,7 @@ void lowerCacheAppend(CacheAppendOp op);
 void lowerCausalConv(CausalConvOp op);
 void lowerExpertMatMul(ExpertMatMulOp op);
 void lowerRingRead(RingReadOp op);
+void lowerRoute(RouteOp op);
 /// `vectorBits` is the width of a vector register.
 void lowerScan(ScanOp op, unsigned vectorBits);
 

@@ -257,7 +257,8 @@ struct LowerComputations : impl::LowerComputationsPassBase<LowerComputations> {
           .Case(lowerCacheAppend)
           .Case(lowerRingRead)
           .Case(lowerCumSum)
-          .Case(lowerExpertMatMul);
+          .Case(lowerExpertMatMul)
+          .Case(lowerRoute);
       ++numLowered;
     }
   }

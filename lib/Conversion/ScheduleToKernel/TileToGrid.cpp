@@ -42,6 +42,8 @@ constexpr int64_t kScanColumns = 64, kChunkedScanColumns = 128;
 /// Columns of a block of an expert product: all its rows read them, of one
 /// expert's matrix after the other's.
 constexpr int64_t kExpertColumns = 16;
+/// Rows of a block that chooses experts.
+constexpr int64_t kRouteRows = 16;
 
 class TileChooser {
 public:
@@ -139,6 +141,8 @@ SmallVector<int64_t> TileChooser::choose(linalg::LinalgOp contraction) {
   if (auto conv = dyn_cast<CausalConvOp>(*op))
     return {1, conv.getLayout() == ConvLayout::BTC ? kConvRowChannels
                                                    : kConvChannels};
+  if (isa<RouteOp>(op))
+    return {kRouteRows};
   if (isa<ExpertMatMulOp>(op))
     return {kExpertColumns};
   if (isa<CumSumOp>(op))

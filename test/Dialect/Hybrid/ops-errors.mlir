@@ -930,6 +930,94 @@ func.func @expert_matmul_c5(%x: tensor<3x8xf32>, %w: tensor<4x5x8xi8>, %e: tenso
 
 // -----
 
+func.func @route_c1(%l: tensor<8xf32>, %b: tensor<8xf32>, %e: tensor<3x2xi64>, %w: tensor<3x2xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C1: logits must have rank 2, but is 'tensor<8xf32>'}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<8xf32>) bias(%b : tensor<8xf32>) outs(%e, %w : tensor<3x2xi64>, tensor<3x2xf32>) -> tensor<3x2xi64>, tensor<3x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_c1_bias(%l: tensor<3x8xf32>, %b: tensor<1x8xf32>, %e: tensor<3x2xi64>, %w: tensor<3x2xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C1: bias must have rank 1, but is 'tensor<1x8xf32>'}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<3x8xf32>) bias(%b : tensor<1x8xf32>) outs(%e, %w : tensor<3x2xi64>, tensor<3x2xf32>) -> tensor<3x2xi64>, tensor<3x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_c2(%l: tensor<3x8xf32>, %b: tensor<7xf32>, %e: tensor<3x2xi64>, %w: tensor<3x2xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C2: bias must have shape [8], but is 'tensor<7xf32>'}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<3x8xf32>) bias(%b : tensor<7xf32>) outs(%e, %w : tensor<3x2xi64>, tensor<3x2xf32>) -> tensor<3x2xi64>, tensor<3x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_c2_experts(%l: tensor<3x8xf32>, %b: tensor<8xf32>, %e: tensor<3x1xi64>, %w: tensor<3x2xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C2: experts must have shape [3,2], but is 'tensor<3x1xi64>'}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<3x8xf32>) bias(%b : tensor<8xf32>) outs(%e, %w : tensor<3x1xi64>, tensor<3x2xf32>) -> tensor<3x1xi64>, tensor<3x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_c2_rows(%l: tensor<3x8xf32>, %b: tensor<8xf32>, %e: tensor<4x2xi64>, %w: tensor<4x2xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C2: experts must have shape [3,2], but is 'tensor<4x2xi64>'}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<3x8xf32>) bias(%b : tensor<8xf32>) outs(%e, %w : tensor<4x2xi64>, tensor<4x2xf32>) -> tensor<4x2xi64>, tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_c3(%l: tensor<3x8xf32>, %b: tensor<8xf32>, %e: tensor<3x9xi64>, %w: tensor<3x9xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C3: of [8] experts [9] are chosen}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<3x8xf32>) bias(%b : tensor<8xf32>) outs(%e, %w : tensor<3x9xi64>, tensor<3x9xf32>) -> tensor<3x9xi64>, tensor<3x9xf32>
+  return
+}
+
+// -----
+
+func.func @route_c3_dynamic(%l: tensor<3x8xf32>, %b: tensor<8xf32>, %e: tensor<3x?xi64>, %w: tensor<3x?xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C3: of [8] experts [?] are chosen}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<3x8xf32>) bias(%b : tensor<8xf32>) outs(%e, %w : tensor<3x?xi64>, tensor<3x?xf32>) -> tensor<3x?xi64>, tensor<3x?xf32>
+  return
+}
+
+// -----
+
+func.func @route_c4(%l: tensor<3x8xf32>, %b: tensor<8xf32>, %e: tensor<3x2xi32>, %w: tensor<3x2xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C4: experts must have element type i64, but is 'tensor<3x2xi32>'}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<3x8xf32>) bias(%b : tensor<8xf32>) outs(%e, %w : tensor<3x2xi32>, tensor<3x2xf32>) -> tensor<3x2xi32>, tensor<3x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_c4_bias(%l: tensor<3x8xf32>, %b: tensor<8xi32>, %e: tensor<3x2xi64>, %w: tensor<3x2xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C4: bias must have a float element type, but is 'tensor<8xi32>'}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<3x8xf32>) bias(%b : tensor<8xi32>) outs(%e, %w : tensor<3x2xi64>, tensor<3x2xf32>) -> tensor<3x2xi64>, tensor<3x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_c5(%l: tensor<3x8xf32>, %b: tensor<8xf32>, %e: tensor<3x2xi64>, %w: tensor<3x2xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C5: epsilon is -1.0}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<3x8xf32>) bias(%b : tensor<8xf32>) outs(%e, %w : tensor<3x2xi64>, tensor<3x2xf32>) {epsilon = -1.0 : f64, weight = #hybrid.route_weight<share>} -> tensor<3x2xi64>, tensor<3x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_c5_weight(%l: tensor<3x8xf32>, %b: tensor<8xf32>, %e: tensor<3x2xi64>, %w: tensor<3x2xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C5: epsilon is 1.0}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<3x8xf32>) bias(%b : tensor<8xf32>) outs(%e, %w : tensor<3x2xi64>, tensor<3x2xf32>) {epsilon = 1.0 : f64} -> tensor<3x2xi64>, tensor<3x2xf32>
+  return
+}
+
+// -----
+
 func.func @parallel_c1(%a: tensor<2xf32>) {
   // expected-error @+1 {{'hybrid.parallel' op C1: needs at least two branches, but has 1}}
   %r = hybrid.parallel add {

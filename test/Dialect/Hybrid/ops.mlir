@@ -190,6 +190,17 @@ func.func @empty_is_mean(%q: tensor<?x4x?x16xf32>, %k: tensor<?x4x?x16xf32>, %m:
   return %r : tensor<?x4x?x16xf32>
 }
 
+// CHECK-LABEL: func.func @route
+func.func @route(%l: tensor<?x64xf32>, %b: tensor<64xf32>, %e: tensor<?x8xi64>, %w: tensor<?x8xf32>) -> (tensor<?x8xi64>, tensor<?x8xf32>) {
+  // CHECK: hybrid.route sigmoid ins(%{{.*}} : tensor<?x64xf32>) bias(%{{.*}} : tensor<64xf32>) outs(%{{.*}}, %{{.*}} : tensor<?x8xi64>, tensor<?x8xf32>) {epsilon = 5.000000e-01 : f64, scale = 2.500000e+00 : f64, weight = #hybrid.route_weight<share>} -> tensor<?x8xi64>, tensor<?x8xf32>
+  %0:2 = hybrid.route sigmoid ins(%l : tensor<?x64xf32>) bias(%b : tensor<64xf32>) outs(%e, %w : tensor<?x8xi64>, tensor<?x8xf32>)
+           {epsilon = 0.5 : f64, scale = 2.5 : f64, weight = #hybrid.route_weight<share>} -> tensor<?x8xi64>, tensor<?x8xf32>
+  // CHECK: hybrid.route identity ins(%{{.*}} : tensor<?x64xf32>) outs(
+  %1:2 = hybrid.route identity ins(%l : tensor<?x64xf32>) outs(%0#0, %0#1 : tensor<?x8xi64>, tensor<?x8xf32>)
+           {weight = #hybrid.route_weight<softmax>} -> tensor<?x8xi64>, tensor<?x8xf32>
+  return %1#0, %1#1 : tensor<?x8xi64>, tensor<?x8xf32>
+}
+
 // CHECK-LABEL: func.func @expert_matmul
 func.func @expert_matmul(%x: tensor<?x64xf32>, %w: tensor<4x96x64xf32>, %t: tensor<4x64x96xf16>, %e: tensor<?xi64>, %o: tensor<?x96xf32>) -> tensor<?x96xf32> {
   // CHECK: hybrid.expert_matmul ins(%{{.*}}, %{{.*}} : tensor<?x64xf32>, tensor<4x96x64xf32>) experts(%{{.*}} : tensor<?xi64>) outs(%{{.*}} : tensor<?x96xf32>) {chosen = 2 : i64} -> tensor<?x96xf32>

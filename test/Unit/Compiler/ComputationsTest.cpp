@@ -1,7 +1,7 @@
 //===- ComputationsTest.cpp - small computations, against their meaning ---===//
 //
 // Causal convolution, rotary embedding, norms, cache append, running sums,
-// products of experts and parallel branches.
+// routers and products of experts, and parallel branches.
 //
 //===----------------------------------------------------------------------===//
 
@@ -209,6 +209,44 @@ static void addCumSum(ModuleText &module, Random &random) {
                 element, toleranceOf(element));
 }
 
+static void addRoute(ModuleText &module, Random &random) {
+  std::string element = pickFloat(random);
+  std::string experts = text(random.integer(3, 40)),
+              chosen = text(random.integer(1, 3));
+  Dims logits = {"T", experts}, result = {"T", chosen};
+  // Equal ones, too, where nothing rounds them.
+  std::string score =
+      random.pick<std::string>({"identity", "softmax", "sigmoid"});
+  std::string operand = module.input(logits, element,
+                                     score == "identity" && random.chance(0.5)
+                                         ? oneOf({-1, 0, 0.5, 2})
+                                         : uniform(-4, 4));
+  std::string bias;
+  if (random.chance(0.5))
+    bias = "bias(" + module.input({experts}, "f32") + " : " +
+           type({experts}, "f32") + ") ";
+  std::string weight = random.pick<std::string>({"score", "share", "softmax"});
+  // The sum of signed logits may be near 0.
+  if (score == "identity" && weight == "share")
+    weight = "softmax";
+  std::string attributes = "scale = " + std::to_string(random.real(0.5, 3)) +
+                           " : f64, weight = #hybrid.route_weight<" + weight +
+                           ">";
+  if (weight == "share" && random.chance(0.5))
+    attributes += ", epsilon = 0.01 : f64";
+  std::string numbers = module.empty(result, "i64"),
+              weights = module.empty(result, element), out = module.fresh();
+  std::string results = type(result, "i64") + ", " + type(result, element);
+  module.line(out + ":2 = hybrid.route " + score + " ins(" + operand + " : " +
+              type(logits, element) + ") " + bias + "outs(" + numbers + ", " +
+              weights + " : " + results + ") {" + attributes + "} -> " +
+              results);
+  std::string label = "route " + score + " " + bias + attributes;
+  module.result(label, out + "#0", result, "i64", toleranceOf("i64"));
+  module.result(label + " weights", out + "#1", result, element,
+                toleranceOf(element));
+}
+
 static void addExpertMatMul(ModuleText &module, Random &random) {
   std::string element = pickFloat(random);
   std::string weightElement =
@@ -374,6 +412,7 @@ INSTANTIATE_TEST_SUITE_P(
                                      std::pair("Norm", addNorm),
                                      std::pair("GatedNorm", addGatedNorm),
                                      std::pair("CumSum", addCumSum),
+                                     std::pair("Route", addRoute),
                                      std::pair("ExpertMatMul", addExpertMatMul),
                                      std::pair("CacheAppend", addCacheAppend),
                                      std::pair("RingRead", addRingRead),

@@ -288,6 +288,17 @@ TEST(TilingTest, CacheAppendAtPositions) {
       {{1, 1, 2}, {1, 0, 1}, {0, 1, 0}, {1, 0, 0}});
 }
 
+TEST(TilingTest, Route) {
+  expectTiles("(%l: tensor<5x4xf64>, %b: tensor<4xf64>, %e: tensor<5x2xi64>, "
+              "%w: tensor<5x2xf64>) -> (tensor<5x2xi64>, tensor<5x2xf64>) {\n"
+              "%r:2 = hybrid.route softmax ins(%l : tensor<5x4xf64>) bias(%b : "
+              "tensor<4xf64>) outs(%e, %w : tensor<5x2xi64>, tensor<5x2xf64>) "
+              "-> tensor<5x2xi64>, tensor<5x2xf64>\n"
+              "return %r#0, %r#1 : tensor<5x2xi64>, tensor<5x2xf64> }",
+              {random({5, 4}), random({4}), random({5, 2}), random({5, 2})},
+              {{1}, {2}});
+}
+
 TEST(TilingTest, ExpertMatMul) {
   RefTensor experts = generate(
       {4}, [](llvm::ArrayRef<int64_t> at) { return double(at[0] * 2 % 3); });

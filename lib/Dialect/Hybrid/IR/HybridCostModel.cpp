@@ -281,3 +281,19 @@ Cost ExpertMatMulOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
   cost.bytesWritten = shapes.bytes(getInit());
   return cost;
 }
+
+Cost RouteOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
+  OperandShapes shapes(*this, operandShapes);
+  Cost cost = getTraffic(*this, shapes);
+  double scores = shapes.count(getLogits()),
+         weights = shapes.count(getWeights());
+  // A comparison for each score and chosen one.
+  cost.flops = scores * shapes[getWeights()][1] + 2 * weights;
+  if (getScore() != RouteScore::Identity) {
+    cost.exps += scores;
+    cost.flops += 2 * scores;
+  }
+  if (getWeight() == RouteWeight::Softmax)
+    cost.exps += weights;
+  return cost;
+}

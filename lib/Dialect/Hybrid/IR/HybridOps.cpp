@@ -43,6 +43,9 @@ MutableOperandRange RingReadOp::getDpsInitsMutable() {
   return getInitMutable();
 }
 MutableOperandRange CumSumOp::getDpsInitsMutable() { return getInitMutable(); }
+MutableOperandRange RouteOp::getDpsInitsMutable() {
+  return MutableOperandRange(*this, getNumOperands() - 2, 2);
+}
 MutableOperandRange ExpertMatMulOp::getDpsInitsMutable() {
   return getInitMutable();
 }
@@ -126,6 +129,7 @@ HYBRID_COMPUTE_OP(GatedNormOp)
 HYBRID_COMPUTE_OP(CacheAppendOp)
 HYBRID_COMPUTE_OP(RingReadOp)
 HYBRID_COMPUTE_OP(CumSumOp)
+HYBRID_COMPUTE_OP(RouteOp)
 HYBRID_COMPUTE_OP(ExpertMatMulOp)
 #undef HYBRID_COMPUTE_OP
 

@@ -244,6 +244,15 @@ static TilingSpec getSpec(RingReadOp op) {
   return spec;
 }
 
+static TilingSpec getSpec(RouteOp op) {
+  TilingSpec spec(op);
+  spec.loops = {{op.getLogits(), 0}};
+  spec.set(op.getLogitsMutable(), {{0}, {}});
+  spec.set(op.getExpertsMutable(), {{0}, {}});
+  spec.set(op.getWeightsMutable(), {{0}, {}});
+  return spec;
+}
+
 /// Columns: a tile has all rows, so that it reads its part of a matrix once.
 static TilingSpec getSpec(ExpertMatMulOp op) {
   TilingSpec spec(op);
@@ -607,5 +616,6 @@ HYBRID_TILED_OP(GatedNormOp)
 HYBRID_TILED_OP(CacheAppendOp)
 HYBRID_TILED_OP(RingReadOp)
 HYBRID_TILED_OP(CumSumOp)
+HYBRID_TILED_OP(RouteOp)
 HYBRID_TILED_OP(ExpertMatMulOp)
 #undef HYBRID_TILED_OP

@@ -564,8 +564,41 @@ LogicalResult CumSumOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
-// ExpertMatMulOp
+// RouteOp, ExpertMatMulOp
 //===----------------------------------------------------------------------===//
+
+LogicalResult RouteOp::verify() {
+  Named logits("logits", getLogits()), experts("experts", getExperts()),
+      weights("weights", getWeights());
+  if (failed(verifyRank(*this, 1, {logits, experts, weights}, 2)))
+    return failure();
+  SmallVector<Named> floats = {logits, weights};
+  int64_t rows = logits.dim(0), all = logits.dim(1), few = weights.dim(1);
+  if (Value value = getBias()) {
+    Named bias("bias", value);
+    if (failed(verifyRank(*this, 1, {bias}, 1)) ||
+        failed(verifyShape(*this, 2, bias, {all})))
+      return failure();
+    floats.push_back(bias);
+  }
+  if (failed(verifyShape(*this, 2, experts, {rows, few})) ||
+      failed(verifyShape(*this, 2, weights, {rows, few})))
+    return failure();
+  if (ShapedType::isDynamic(few) || few < 1 ||
+      (!ShapedType::isDynamic(all) && few > all))
+    return violates(*this, 3) << "of " << text({all}) << " experts "
+                              << text({few}) << " are chosen";
+  if (!experts.type.getElementType().isInteger(64))
+    return violates(*this, 4)
+           << "experts must have element type i64, but is " << experts.type;
+  if (failed(verifyFloat(*this, 4, floats)))
+    return failure();
+  double epsilon = getEpsilon().convertToDouble();
+  if (!(epsilon >= 0) || (epsilon > 0 && getWeight() != RouteWeight::Share))
+    return violates(*this, 5) << "epsilon is " << epsilon << ", for the weight "
+                              << stringifyRouteWeight(getWeight());
+  return success();
+}
 
 LogicalResult ExpertMatMulOp::verify() {
   Named input("input", getInput()), weight("weight", getWeight()),

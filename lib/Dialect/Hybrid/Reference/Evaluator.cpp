@@ -525,6 +525,58 @@ static FailureOr<Results> evaluateOp(CumSumOp op, const Operands &operands) {
   return Results{result};
 }
 
+/// exp(x) / Σ exp(x)
+static void softmax(std::vector<double> &values) {
+  softmax(values, /*sink=*/nullptr, /*emptyIsMean=*/false);
+}
+
+static FailureOr<Results> evaluateOp(RouteOp op, const Operands &operands) {
+  const RefTensor &logits = operands[op.getLogits()];
+  const RefTensor *bias = operands.find(op.getBias());
+  int64_t all = logits.shape[1];
+  RefTensor experts(operands[op.getExperts()].shape);
+  RefTensor weights(experts.shape);
+  int64_t few = experts.shape[1];
+  for (int64_t n = 0; n < logits.shape[0]; ++n) {
+    std::vector<double> scores(all);
+    for (int64_t e = 0; e < all; ++e)
+      scores[e] = logits.at({n, e});
+    if (op.getScore() == RouteScore::Softmax)
+      softmax(scores);
+    for (double &score : scores)
+      if (op.getScore() == RouteScore::Sigmoid)
+        score = 1 / (1 + std::exp(-score));
+    std::vector<bool> isTaken(all);
+    std::vector<double> chosen(few);
+    for (int64_t k = 0; k < few; ++k) {
+      int64_t best = -1;
+      double highest = 0;
+      for (int64_t e = 0; e < all; ++e) {
+        double value = scores[e] + (bias ? bias->at({e}) : 0);
+        if (std::isnan(value))
+          value = minusInfinity;
+        if (isTaken[e] || (best >= 0 && !(value > highest)))
+          continue;
+        best = e;
+        highest = value;
+      }
+      isTaken[best] = true;
+      experts.at({n, k}) = best;
+      chosen[k] = scores[best];
+    }
+    if (op.getWeight() == RouteWeight::Softmax)
+      softmax(chosen);
+    double divisor = 1;
+    if (op.getWeight() == RouteWeight::Share)
+      divisor = std::accumulate(chosen.begin(), chosen.end(),
+                                op.getEpsilon().convertToDouble());
+    for (int64_t k = 0; k < few; ++k)
+      weights.at({n, k}) =
+          op.getScale().convertToDouble() * chosen[k] / divisor;
+  }
+  return Results{experts, weights};
+}
+
 static FailureOr<Results> evaluateOp(ExpertMatMulOp op,
                                      const Operands &operands) {
   const RefTensor &input = operands[op.getInput()],
@@ -620,6 +672,6 @@ FailureOr<Results> hybrid::evaluate(Operation *op, ArrayRef<RefTensor> tensors,
     return failure();
   return TypeSwitch<Operation *, FailureOr<Results>>(op)
       .Case<AttentionOp, ScanOp, CausalConvOp, RopeOp, NormOp, GatedNormOp,
-            CacheAppendOp, RingReadOp, CumSumOp, ExpertMatMulOp>(
+            CacheAppendOp, RingReadOp, CumSumOp, RouteOp, ExpertMatMulOp>(
           [&](auto computation) { return evaluateOp(computation, operands); });
 }

@@ -63,7 +63,7 @@ void hybrid::registerBufferizableOpInterfaceExternalModels(
   registry.addExtension(+[](MLIRContext *context, HybridDialect *) {
     context->loadDialect<BufferizationDialect>();
     attachModels<AttentionOp, ScanOp, CausalConvOp, RopeOp, NormOp, GatedNormOp,
-                 CacheAppendOp, RingReadOp, CumSumOp, ExpertMatMulOp, LaunchOp>(
-        context);
+                 CacheAppendOp, RingReadOp, CumSumOp, RouteOp, ExpertMatMulOp,
+                 LaunchOp>(context);
   });
 }

@@ -8,9 +8,9 @@
 // with a product for each expert or one of a stack of matrices, or one that
 // gathers the matrices of the chosen experts for each row. Each becomes
 // ExpertMatMul for the matrices, the rows' elementwise operators between, and a
-// product that sums over the chosen. What the router does to get weights and
-// numbers of experts stays as it is. The anchors are the TopK that chooses, and
-// the product with a gathered matrix.
+// product that sums over the chosen, whatever the router does to get weights
+// and numbers of experts. The usual routers become Route then. The anchors are
+// the TopK that chooses, and the product with a gathered matrix.
 //
 //===----------------------------------------------------------------------===//
 
@@ -686,6 +686,172 @@ void WeightedSum::rewrite() {
 }
 
 //===----------------------------------------------------------------------===//
+// Routers
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A choice of experts for ExpertMatMul, and the weights of the chosen.
+class Router {
+public:
+  Router(GraphView &view, TopKOp top) : view(view), top(top) {}
+
+  bool isCandidate();
+  const char *match();
+  void rewrite();
+  Operation *getResultOp() { return top; }
+  StringRef getMeaning() const { return "became Route"; }
+
+private:
+  const char *matchScores();
+  const char *matchWeights();
+  /// Whether `value` is a softmax over the last dimension.
+  bool isSoftmax(SoftmaxOp op) {
+    return op && view.normalizeAxis(op.getInput(),
+                                    static_cast<int64_t>(op.getAxis())) ==
+                     view.getRank(op.getInput()) - 1;
+  }
+  void matchShare();
+
+  GraphView &view;
+  TopKOp top;
+  int64_t numExperts = 0, chosen = 0;
+  Value logits, scores, bias, weights;
+  StringRef score = "identity", weight = "score";
+  double epsilon = 0, scale = 1;
+};
+} // namespace
+
+bool Router::isCandidate() {
+  return llvm::any_of(top.getIndices().getUsers(), [](Operation *user) {
+    auto flat = dyn_cast<ReshapeOp>(user);
+    return flat && llvm::any_of(flat.getReshaped().getUsers(),
+                                llvm::IsaPred<ExpertMatMulOp>);
+  });
+}
+
+/// What the choice is made of: scores, and a bias of each expert.
+const char *Router::matchScores() {
+  scores = top.getX();
+  if (auto sum = scores.getDefiningOp<AddOp>())
+    for (Value operand : sum->getOperands())
+      if (!bias && view.getRank(operand) == 1 &&
+          view.isFixed(view.getDim(operand, 0), numExperts)) {
+        bias = operand;
+        scores = getOther(sum, operand);
+      }
+  if (!view.haveSameShape(scores, top.getX()))
+    return "scores are not one row for each input row";
+  logits = scores;
+  if (auto softmax = scores.getDefiningOp<SoftmaxOp>();
+      softmax && isSoftmax(softmax)) {
+    score = "softmax";
+    logits = softmax.getInput();
+  } else if (auto sigmoid = scores.getDefiningOp<SigmoidOp>()) {
+    score = "sigmoid";
+    logits = sigmoid.getX();
+  }
+  // Rounded scores may be equal where those in float32 are not.
+  Type element = getElementTypeOrSelf(scores.getType());
+  if (!isa<FloatType>(element) ||
+      ((bias || logits != scores) && element.getIntOrFloatBitWidth() < 32))
+    return "scores are compared in less than float32";
+  return nullptr;
+}
+
+/// w / (ReduceSum(w) + epsilon)
+void Router::matchShare() {
+  if (!llvm::hasNItems(weights.getUses(), 2))
+    return;
+  for (Operation *user : weights.getUsers()) {
+    auto sum = dyn_cast<ReduceSumOp>(user);
+    if (!sum || sum.getKeepdims() != 1 ||
+        !isAxis(view, sum.getAxes(), weights, view.getRank(weights) - 1))
+      continue;
+    Value divisor = sum.getReduced();
+    double added = 0;
+    if (auto more = getOnlyUser<AddOp>(divisor)) {
+      std::optional<double> number = view.getNumber(getOther(more, divisor));
+      if (!number || !(*number >= 0))
+        return;
+      added = *number;
+      divisor = more->getResult(0);
+    }
+    auto quotient = getOnlyUser<DivOp>(divisor);
+    if (!quotient || quotient->getOperand(0) != weights ||
+        !view.haveSameShape(quotient->getResult(0), weights))
+      return;
+    weight = "share";
+    epsilon = added;
+    weights = quotient->getResult(0);
+    return;
+  }
+}
+
+/// Scores of the chosen, and what becomes of them.
+const char *Router::matchWeights() {
+  for (Operation *user : top.getIndices().getUsers()) {
+    auto gather = dyn_cast<GatherElementsOp>(user);
+    if (!gather || gather.getData() != scores ||
+        view.normalizeAxis(scores, static_cast<int64_t>(gather.getAxis())) !=
+            view.getRank(scores) - 1)
+      continue;
+    if (weights)
+      return "scores of the chosen are taken more than once";
+    weights = gather.getOutput();
+  }
+  if (!top.getValues().use_empty()) {
+    if (weights || bias)
+      return "the bias becomes part of the weights";
+    weights = top.getValues();
+  }
+  if (!weights)
+    return "weights are not scores of the chosen";
+  if (auto softmax = getOnlyUser<SoftmaxOp>(weights);
+      softmax && isSoftmax(softmax)) {
+    weight = "softmax";
+    weights = softmax.getOutput();
+  } else {
+    matchShare();
+  }
+  auto product = getOnlyUser<MulOp>(weights);
+  std::optional<double> factor =
+      product ? view.getNumber(getOther(product, weights)) : std::nullopt;
+  if (factor && view.haveSameShape(product->getResult(0), weights)) {
+    scale = *factor;
+    weights = product->getResult(0);
+  }
+  return nullptr;
+}
+
+const char *Router::match() {
+  Value indices = top.getIndices();
+  std::optional<int64_t> all = view.getFixedDim(top.getX(), -1),
+                         few = view.getFixedDim(indices, -1);
+  if (!all || !few || *few < 1 || *few > *all || top.getLargest() != 1 ||
+      view.normalizeAxis(indices, static_cast<int64_t>(top.getAxis())) !=
+          view.getRank(indices) - 1)
+    return "it does not choose the largest of the last dimension";
+  numExperts = *all;
+  chosen = *few;
+  if (const char *why = matchScores())
+    return why;
+  return matchWeights();
+}
+
+void Router::rewrite() {
+  RaisedBuilder raised(top.getOperation());
+  OpBuilder &b = raised.builder;
+  Type types[] = {top.getIndices().getType(), weights.getType()};
+  auto route = RouteOp::create(
+      b, raised.loc, types[0], types[1], logits, bias ? bias : raised.getNone(),
+      b.getI64IntegerAttr(chosen), b.getStringAttr(score),
+      b.getStringAttr(weight), b.getF64FloatAttr(epsilon),
+      b.getF64FloatAttr(scale));
+  view.replace(weights, route.getWeights());
+  view.replace(top.getIndices(), route.getExperts());
+}
+
+//===----------------------------------------------------------------------===//
 // The pass
 //===----------------------------------------------------------------------===//
 
@@ -696,6 +862,7 @@ struct RaiseMoE : hybrid::onnx::impl::ONNXRaiseMoEBase<RaiseMoE> {
       raiseGroups<TopKOp, DenseMixture>(view, numRaised, numRefused);
       raiseGroups<MatMulOp, GatheredProduct>(view, numRaised, numRefused);
       raiseGroups<ReduceSumOp, WeightedSum>(view, numRaised, numRefused);
+      raiseGroups<TopKOp, Router>(view, numRaised, numRefused);
     };
     if (failed(raiseIn(getOperation(), getArgument(), raise)))
       signalPassFailure();

@@ -104,6 +104,19 @@ static LogicalResult matMul(OpShape &op) {
   return matMulShapes(op, *left, *right);
 }
 
+static LogicalResult route(OpShape &op) {
+  const Shape *logits = op.shape(0);
+  if (!logits)
+    return success();
+  if (logits->empty())
+    return op.error() << "logits must have at least one dimension";
+  Shape result = *logits;
+  result.back() = op.constant(op.integer("k", 1));
+  op.set(0, result);
+  op.set(1, std::move(result));
+  return success();
+}
+
 static LogicalResult expertMatMul(OpShape &op) {
   const Shape *weight = op.shape(1), *experts = op.shape(2);
   if (!weight || !experts)
@@ -287,6 +300,7 @@ void hybrid::onnx::addReductionShapes(ShapeFunctions &functions) {
   functions["Gemm"] = gemm;
   functions["MatMul"] = matMul<0, 1>;
   functions["ExpertMatMul"] = expertMatMul;
+  functions["Route"] = route;
   functions["MatMulInteger"] = matMul<0, 1>;
   functions["QLinearMatMul"] = matMul<0, 3>;
   functions["ms.FusedMatMul"] = fusedMatMul;

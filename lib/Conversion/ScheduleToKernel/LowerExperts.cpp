@@ -1,8 +1,11 @@
-//===- LowerExpertMatMul.cpp - products of a mixture of experts -----------===//
+//===- LowerExperts.cpp - routers and products of experts -----------------===//
 //
-// One expert after the other: its rows are found among all, and for them the
-// block's part of its matrix is read, which stays in the cache from row to row.
-// What no row has chosen is never read.
+// Products: one expert after the other. Its rows are found among all, and for
+// them the block's part of its matrix is read, which stays in the cache from
+// row to row. What no row has chosen is never read.
+//
+// Routers: as often as experts are chosen, the best one that is left is
+// searched among all: there are few to choose.
 //
 //===----------------------------------------------------------------------===//
 
@@ -125,7 +128,120 @@ void ExpertMatMulLowering::lowerNeighbours(Value expert, Value row,
             op.getInit(), {row, b.addI(first, b.index(i))});
 }
 
+class RouteLowering {
+public:
+  explicit RouteLowering(RouteOp op)
+      : op(op), b(op, op.getLogits().getType().getElementType()) {}
+
+  void lower();
+
+private:
+  void lowerRow(Value row);
+  /// Sets `scores`, and `left` to what chooses among them.
+  void lowerScores(Value row);
+  /// The best expert that is left.
+  Value choose();
+  /// Turns the values [0, count) of `buffer` into their softmax.
+  void lowerSoftmax(Value buffer, Value count);
+
+  RouteOp op;
+  LoopBuilder b;
+  Value all, few, scores, left, chosen;
+};
+
+void RouteLowering::lower() {
+  all = b.dim(op.getLogits(), 1);
+  few = b.dim(op.getWeights(), 1);
+  scores = b.scratch({all});
+  left = b.scratch({all});
+  chosen = b.scratch({few});
+  b.loop(b.index(0), b.dim(op.getLogits(), 0),
+         [&](Value row) { lowerRow(row); });
+  op.erase();
+}
+
+void RouteLowering::lowerSoftmax(Value buffer, Value count) {
+  Value zero = b.index(0), one = b.index(1);
+  Value highest =
+      b.reduce(zero, count, one, b.negInf(), [&](Value i, ValueRange carried) {
+        return SmallVector<Value>{b.max(carried[0], b.load(buffer, i))};
+      })[0];
+  Value sum = b.sum(count, [&](Value i) {
+    Value value = b.exp(b.sub(b.load(buffer, i), highest));
+    b.store(value, buffer, i);
+    return value;
+  });
+  b.loop(zero, count,
+         [&](Value i) { b.store(b.div(b.load(buffer, i), sum), buffer, i); });
+}
+
+void RouteLowering::lowerScores(Value row) {
+  b.loop(b.index(0), all, [&](Value e) {
+    Value score = b.load(op.getLogits(), {row, e});
+    if (op.getScore() == RouteScore::Sigmoid)
+      score = b.sigmoid(score);
+    b.store(score, scores, e);
+  });
+  if (op.getScore() == RouteScore::Softmax)
+    lowerSoftmax(scores, all);
+  b.loop(b.index(0), all, [&](Value e) {
+    Value score = b.load(scores, e);
+    if (Value bias = op.getBias())
+      score = arith::AddFOp::create(b, score, b.load(bias, e));
+    Value isNumber =
+        arith::CmpFOp::create(b, arith::CmpFPredicate::ORD, score, score);
+    b.store(b.select(isNumber, score, b.negInf()), left, e);
+  });
+}
+
+/// What was taken is no number in `left`.
+Value RouteLowering::choose() {
+  auto best = b.reduce(
+      b.index(0), all, b.index(1), {b.index(-1), b.real(0)},
+      [&](Value e, ValueRange carried) {
+        Value value = b.load(left, e);
+        Value isLeft =
+            arith::CmpFOp::create(b, arith::CmpFPredicate::ORD, value, value);
+        Value isFirst =
+            b.cmpI(arith::CmpIPredicate::slt, carried[0], b.index(0));
+        Value isMore = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT,
+                                             value, carried[1]);
+        Value isBetter = arith::AndIOp::create(
+            b, isLeft, arith::OrIOp::create(b, isFirst, isMore));
+        return SmallVector<Value>{b.select(isBetter, e, carried[0]),
+                                  b.select(isBetter, value, carried[1])};
+      });
+  b.store(b.real(std::numeric_limits<double>::quiet_NaN()), left, best[0]);
+  return best[0];
+}
+
+void RouteLowering::lowerRow(Value row) {
+  lowerScores(row);
+  Value zero = b.index(0);
+  b.loop(zero, few, [&](Value k) {
+    Value expert = choose();
+    b.store(b.load(scores, expert), chosen, k);
+    Value number = arith::IndexCastOp::create(b, b.getI64Type(), expert);
+    memref::StoreOp::create(b, number, op.getExperts(), ValueRange{row, k});
+  });
+  if (op.getWeight() == RouteWeight::Softmax)
+    lowerSoftmax(chosen, few);
+  Value divisor;
+  if (op.getWeight() == RouteWeight::Share)
+    divisor = b.add(b.sum(few, [&](Value k) { return b.load(chosen, k); }),
+                    b.real(op.getEpsilon().convertToDouble()));
+  b.loop(zero, few, [&](Value k) {
+    Value weight = b.load(chosen, k);
+    if (divisor)
+      weight = b.div(weight, divisor);
+    weight = b.mul(weight, b.real(op.getScale().convertToDouble()));
+    b.store(weight, op.getWeights(), {row, k});
+  });
+}
+
 } // namespace
+
+void lowerRoute(RouteOp op) { RouteLowering(op).lower(); }
 
 void lowerExpertMatMul(ExpertMatMulOp op) { ExpertMatMulLowering(op).lower(); }
 
