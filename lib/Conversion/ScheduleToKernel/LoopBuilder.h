@@ -236,10 +236,10 @@ private:
 void lowerAttention(AttentionOp op);
 void lowerCacheAppend(CacheAppendOp op);
 void lowerCausalConv(CausalConvOp op);
-void lowerExpertMatMul(ExpertMatMulOp op);
 void lowerRingRead(RingReadOp op);
 void lowerRoute(RouteOp op);
 /// `vectorBits` is the width of a vector register.
+void lowerExpertMatMul(ExpertMatMulOp op, unsigned vectorBits);
 void lowerScan(ScanOp op, unsigned vectorBits);
 
 } // namespace hybrid

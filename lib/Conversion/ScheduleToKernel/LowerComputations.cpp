@@ -257,7 +257,9 @@ struct LowerComputations : impl::LowerComputationsPassBase<LowerComputations> {
           .Case(lowerCacheAppend)
           .Case(lowerRingRead)
           .Case(lowerCumSum)
-          .Case(lowerExpertMatMul)
+          .Case([&](ExpertMatMulOp product) {
+            lowerExpertMatMul(product, vectorBits);
+          })
           .Case(lowerRoute);
       ++numLowered;
     }

@@ -16,29 +16,50 @@ using namespace mlir;
 namespace hybrid {
 namespace {
 
-/// Output columns that share the loads of an input row: of a matrix by rows, of
-/// which each is summed along its length, and of a transposed one, where they
-/// are neighbours and make a vector.
-constexpr int64_t kColumns = 4, kTransposedColumns = 16;
+/// Rows of one expert that share the loads of its matrix.
+constexpr int64_t kRows = 4;
+/// What shares the loads of rows: columns of a matrix by rows, which are summed
+/// along their length, or vectors of neighbouring columns of a transposed one.
+constexpr int64_t kColumns = 2;
 
 class ExpertMatMulLowering {
 public:
-  explicit ExpertMatMulLowering(ExpertMatMulOp op)
-      : op(op), b(op, op.getInput().getType().getElementType()) {}
+  ExpertMatMulLowering(ExpertMatMulOp op, unsigned vectorBits)
+      : op(op), b(op, op.getInput().getType().getElementType()),
+        lanes(std::max<int64_t>(
+            1, vectorBits / b.getComputeType().getIntOrFloatBitWidth())) {}
 
   void lower();
 
 private:
+  using Rows = ArrayRef<Value>;
   Value getExpert(Value row);
-  void lowerRow(Value expert, Value row);
-  void lowerColumns(Value expert, Value row, Value first, int64_t count);
-  void lowerNeighbours(Value expert, Value row, Value first);
-  Value getInput(Value row, Value h) {
-    return b.load(op.getInput(), {b.divI(row, b.index(op.getChosen())), h});
+  /// Emits the products with `expert` of its rows among all.
+  void lowerExpert(Value expert);
+  void lowerRows(Value expert, Rows rows);
+  void lowerColumns(Value expert, Rows rows, Value first, int64_t count);
+  void lowerNeighbours(Value expert, Rows rows, Value first, int64_t count);
+  /// Sums over `h`, from `low` on, of the columns from `first` on by rows.
+  SmallVector<Value> sumFrom(Value low, Value expert, Rows rows, Value first,
+                             int64_t count, ValueRange init);
+  SmallVector<Value> getWeightIndex(Value expert, Value column, Value h) {
+    SmallVector<Value> index = {expert, column, h};
+    if (op.getTransposed())
+      std::swap(index[1], index[2]);
+    return index;
+  }
+  SmallVector<Value> getInputIndex(Value row, Value h) {
+    return {b.divI(row, b.index(op.getChosen())), h};
+  }
+  /// Neighbouring elements, in the compute type.
+  Value loadVector(Value memref, ValueRange index);
+  static bool isContiguous(Value memref) {
+    return cast<MemRefType>(memref.getType()).isLastDimUnitStride();
   }
 
   ExpertMatMulOp op;
   LoopBuilder b;
+  int64_t lanes;
   Value numExperts, length;
 };
 
@@ -55,77 +76,152 @@ Value ExpertMatMulLowering::getExpert(Value row) {
 void ExpertMatMulLowering::lower() {
   numExperts = b.dim(op.getWeight(), 0);
   length = b.dim(op.getInput(), 1);
-  Value rows = b.dim(op.getInit(), 0);
-  b.nest({numExperts, rows}, [&](ValueRange ivs) {
-    Value isChosen =
-        b.cmpI(arith::CmpIPredicate::eq, getExpert(ivs[1]), ivs[0]);
-    auto found = scf::IfOp::create(b, isChosen, /*withElseRegion=*/false);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(found.thenBlock());
-    lowerRow(ivs[0], ivs[1]);
-  });
+  b.loop(b.index(0), numExperts, [&](Value expert) { lowerExpert(expert); });
   op.erase();
 }
 
-void ExpertMatMulLowering::lowerRow(Value expert, Value row) {
-  Value columns = b.dim(op.getInit(), 1);
-  Value step = b.index(op.getTransposed() ? kTransposedColumns : kColumns);
-  Value whole = b.mulI(b.divI(columns, step), step);
-  b.loop(b.index(0), whole, step, [&](Value first) {
-    if (op.getTransposed())
-      lowerNeighbours(expert, row, first);
-    else
-      lowerColumns(expert, row, first, kColumns);
-  });
-  b.loop(whole, columns, b.index(1),
-         [&](Value column) { lowerColumns(expert, row, column, 1); });
+void ExpertMatMulLowering::lowerExpert(Value expert) {
+  Value zero = b.index(0), one = b.index(1);
+  Value found =
+      memref::AllocaOp::create(b, MemRefType::get({kRows}, b.getIndexType()));
+  auto getFound = [&](Value i) -> Value {
+    return memref::LoadOp::create(b, found, i);
+  };
+  Value numFound = b.reduce(
+      zero, b.dim(op.getInit(), 0), one, zero,
+      [&](Value row, ValueRange carried) {
+        Value isOwn = b.cmpI(arith::CmpIPredicate::eq, getExpert(row), expert);
+        auto own = scf::IfOp::create(b, b.getIndexType(), isOwn,
+                                     /*withElseRegion=*/true);
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToStart(own.elseBlock());
+        scf::YieldOp::create(b, carried);
+        b.setInsertionPointToStart(own.thenBlock());
+        memref::StoreOp::create(b, row, found, carried[0]);
+        Value count = b.addI(carried[0], one);
+        Value isFull = b.cmpI(arith::CmpIPredicate::eq, count, b.index(kRows));
+        auto full = scf::IfOp::create(b, isFull, /*withElseRegion=*/false);
+        scf::YieldOp::create(b, b.select(isFull, zero, count));
+        b.setInsertionPointToStart(full.thenBlock());
+        SmallVector<Value> rows;
+        for (int64_t i = 0; i < kRows; ++i)
+          rows.push_back(getFound(b.index(i)));
+        lowerRows(expert, rows);
+        return SmallVector<Value>{own.getResult(0)};
+      })[0];
+  b.loop(zero, numFound, [&](Value i) { lowerRows(expert, getFound(i)); });
 }
 
-void ExpertMatMulLowering::lowerColumns(Value expert, Value row, Value first,
-                                        int64_t count) {
-  SmallVector<Value> columns;
-  for (int64_t i = 0; i < count; ++i)
-    columns.push_back(b.addI(first, b.index(i)));
-  auto getWeight = [&](Value column, Value h) {
-    SmallVector<Value> index = {expert, column, h};
-    if (op.getTransposed())
-      std::swap(index[1], index[2]);
-    return b.load(op.getWeight(), index);
+void ExpertMatMulLowering::lowerRows(Value expert, Rows rows) {
+  Value columns = b.dim(op.getInit(), 1), low = b.index(0);
+  auto cover = [&](int64_t step, llvm::function_ref<void(Value)> body) {
+    Value high = b.addI(low, b.mulI(b.divI(b.subI(columns, low), b.index(step)),
+                                    b.index(step)));
+    b.loop(low, high, b.index(step), body);
+    low = high;
   };
-  SmallVector<Value> zeros(count, b.real(0));
+  if (op.getTransposed() && isContiguous(op.getWeight()))
+    for (int64_t count : {kColumns, int64_t(1)})
+      cover(count * lanes,
+            [&](Value first) { lowerNeighbours(expert, rows, first, count); });
+  else
+    cover(kColumns,
+          [&](Value first) { lowerColumns(expert, rows, first, kColumns); });
+  cover(1, [&](Value first) { lowerColumns(expert, rows, first, 1); });
+}
+
+Value ExpertMatMulLowering::loadVector(Value memref, ValueRange index) {
+  Type stored = cast<MemRefType>(memref.getType()).getElementType();
+  auto type = VectorType::get({lanes}, b.getComputeType());
+  Value value = vector::LoadOp::create(b, VectorType::get({lanes}, stored),
+                                       memref, index);
+  if (stored == b.getComputeType())
+    return value;
+  if (stored.getIntOrFloatBitWidth() <
+      b.getComputeType().getIntOrFloatBitWidth())
+    return arith::ExtFOp::create(b, type, value);
+  return arith::TruncFOp::create(b, type, value);
+}
+
+SmallVector<Value> ExpertMatMulLowering::sumFrom(Value low, Value expert,
+                                                 Rows rows, Value first,
+                                                 int64_t count,
+                                                 ValueRange init) {
+  return llvm::to_vector_of<Value>(
+      b.reduce(low, length, b.index(1), init, [&](Value h, ValueRange carried) {
+        SmallVector<Value> weights, next;
+        for (int64_t i = 0; i < count; ++i)
+          weights.push_back(
+              b.load(op.getWeight(),
+                     getWeightIndex(expert, b.addI(first, b.index(i)), h)));
+        for (auto [r, row] : llvm::enumerate(rows)) {
+          Value x = b.load(op.getInput(), getInputIndex(row, h));
+          for (auto [i, weight] : llvm::enumerate(weights))
+            next.push_back(b.add(carried[r * count + i], b.mul(x, weight)));
+        }
+        return next;
+      }));
+}
+
+/// Vectors along the rows of a matrix, and what is left of them.
+void ExpertMatMulLowering::lowerColumns(Value expert, Rows rows, Value first,
+                                        int64_t count) {
+  SmallVector<Value> sums(rows.size() * count, b.real(0));
+  Value low = b.index(0);
+  if (!op.getTransposed() && isContiguous(op.getWeight()) &&
+      isContiguous(op.getInput())) {
+    Value step = b.index(lanes), high = b.mulI(b.divI(length, step), step);
+    SmallVector<Value> zeros(sums.size(), b.splat(b.real(0), lanes));
+    auto vectors =
+        b.reduce(low, high, step, zeros, [&](Value h, ValueRange carried) {
+          SmallVector<Value> weights, next;
+          for (int64_t i = 0; i < count; ++i)
+            weights.push_back(loadVector(
+                op.getWeight(),
+                getWeightIndex(expert, b.addI(first, b.index(i)), h)));
+          for (auto [r, row] : llvm::enumerate(rows)) {
+            Value x = loadVector(op.getInput(), getInputIndex(row, h));
+            for (auto [i, weight] : llvm::enumerate(weights))
+              next.push_back(b.fma(x, weight, carried[r * count + i]));
+          }
+          return next;
+        });
+    for (auto [sum, vector] : llvm::zip(sums, vectors))
+      sum = vector::ReductionOp::create(b, vector::CombiningKind::ADD, vector);
+    low = high;
+  }
+  sums = sumFrom(low, expert, rows, first, count, sums);
+  for (auto [r, row] : llvm::enumerate(rows))
+    for (int64_t i = 0; i < count; ++i)
+      b.store(sums[r * count + i], op.getInit(),
+              {row, b.addI(first, b.index(i))});
+}
+
+/// Vectors of neighbouring columns of a transposed matrix.
+void ExpertMatMulLowering::lowerNeighbours(Value expert, Rows rows, Value first,
+                                           int64_t count) {
+  auto getColumn = [&](int64_t i) { return b.addI(first, b.index(i * lanes)); };
+  SmallVector<Value> zeros(rows.size() * count, b.splat(b.real(0), lanes));
   auto sums = b.reduce(
       b.index(0), length, b.index(1), zeros, [&](Value h, ValueRange carried) {
-        Value x = getInput(row, h);
-        SmallVector<Value> next;
-        for (auto [column, sum] : llvm::zip(columns, carried))
-          next.push_back(b.add(sum, b.mul(x, getWeight(column, h))));
+        SmallVector<Value> weights, next;
+        for (int64_t i = 0; i < count; ++i)
+          weights.push_back(loadVector(
+              op.getWeight(), getWeightIndex(expert, getColumn(i), h)));
+        for (auto [r, row] : llvm::enumerate(rows)) {
+          Value x =
+              b.splat(b.load(op.getInput(), getInputIndex(row, h)), lanes);
+          for (auto [i, weight] : llvm::enumerate(weights))
+            next.push_back(b.fma(x, weight, carried[r * count + i]));
+        }
         return next;
       });
-  for (auto [column, sum] : llvm::zip(columns, sums))
-    b.store(sum, op.getInit(), {row, column});
-}
-
-void ExpertMatMulLowering::lowerNeighbours(Value expert, Value row,
-                                           Value first) {
-  Type stored = cast<MemRefType>(op.getWeight().getType()).getElementType();
-  auto type = VectorType::get({kTransposedColumns}, b.getComputeType());
-  Value sums = b.reduce(
-      b.index(0), length, b.index(1), b.splat(b.real(0), kTransposedColumns),
-      [&](Value h, ValueRange carried) {
-        Value weights = vector::LoadOp::create(
-            b, VectorType::get({kTransposedColumns}, stored), op.getWeight(),
-            ValueRange{expert, h, first});
-        if (stored.getIntOrFloatBitWidth() <
-            b.getComputeType().getIntOrFloatBitWidth())
-          weights = arith::ExtFOp::create(b, type, weights);
-        else if (stored != b.getComputeType())
-          weights = arith::TruncFOp::create(b, type, weights);
-        Value x = b.splat(getInput(row, h), kTransposedColumns);
-        return SmallVector<Value>{b.fma(x, weights, carried[0])};
-      })[0];
-  for (int64_t i = 0; i < kTransposedColumns; ++i)
-    b.store(vector::ExtractOp::create(b, sums, ArrayRef<int64_t>{i}),
-            op.getInit(), {row, b.addI(first, b.index(i))});
+  for (auto [r, row] : llvm::enumerate(rows))
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t lane = 0; lane < lanes; ++lane)
+        b.store(vector::ExtractOp::create(b, sums[r * count + i],
+                                          ArrayRef<int64_t>{lane}),
+                op.getInit(), {row, b.addI(getColumn(i), b.index(lane))});
 }
 
 class RouteLowering {
@@ -243,6 +339,8 @@ void RouteLowering::lowerRow(Value row) {
 
 void lowerRoute(RouteOp op) { RouteLowering(op).lower(); }
 
-void lowerExpertMatMul(ExpertMatMulOp op) { ExpertMatMulLowering(op).lower(); }
+void lowerExpertMatMul(ExpertMatMulOp op, unsigned vectorBits) {
+  ExpertMatMulLowering(op, vectorBits).lower();
+}
 
 } // namespace hybrid

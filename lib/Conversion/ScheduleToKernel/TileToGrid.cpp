@@ -41,7 +41,7 @@ constexpr int64_t kScanColumns = 64, kChunkedScanColumns = 128;
 
 /// Columns of a block of an expert product: all its rows read them, of one
 /// expert's matrix after the other's.
-constexpr int64_t kExpertColumns = 16;
+constexpr int64_t kExpertColumns = 32;
 /// Rows of a block that chooses experts.
 constexpr int64_t kRouteRows = 16;
 
