@@ -61,6 +61,8 @@ private:
   LoopBuilder b;
   int64_t lanes;
   Value numExperts, length;
+  /// Rows of an expert that wait for others.
+  Value found;
 };
 
 /// The expert of `row`, whatever number the tensor has.
@@ -76,14 +78,14 @@ Value ExpertMatMulLowering::getExpert(Value row) {
 void ExpertMatMulLowering::lower() {
   numExperts = b.dim(op.getWeight(), 0);
   length = b.dim(op.getInput(), 1);
+  found =
+      memref::AllocaOp::create(b, MemRefType::get({kRows}, b.getIndexType()));
   b.loop(b.index(0), numExperts, [&](Value expert) { lowerExpert(expert); });
   op.erase();
 }
 
 void ExpertMatMulLowering::lowerExpert(Value expert) {
   Value zero = b.index(0), one = b.index(1);
-  Value found =
-      memref::AllocaOp::create(b, MemRefType::get({kRows}, b.getIndexType()));
   auto getFound = [&](Value i) -> Value {
     return memref::LoadOp::create(b, found, i);
   };
