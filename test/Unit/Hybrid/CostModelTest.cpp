@@ -89,6 +89,33 @@ TEST(CostModelTest, ScanReadsAndWritesItsState) {
   EXPECT_EQ(cost.flops, 5 * 4 * (5 * 8 * 16 + 16));
 }
 
+TEST(CostModelTest, OfExpertsTheChosenCount) {
+  std::string product =
+      "(%x: tensor<?x8xf32>, %w: tensor<4x6x8xf16>, %e: tensor<?xi64>, %o: "
+      "tensor<?x6xf32>) {\n%r = hybrid.expert_matmul ins(%x, %w : "
+      "tensor<?x8xf32>, tensor<4x6x8xf16>) experts(%e : tensor<?xi64>) "
+      "outs(%o : tensor<?x6xf32>) {chosen = 2 : i64} -> tensor<?x6xf32>\n"
+      "return }";
+  // One row reads two of four matrices, three rows all.
+  Cost cost = getCost(product, {{1, 8}, {4, 6, 8}, {2}, {2, 6}});
+  EXPECT_EQ(cost.flops, 2 * 2 * 6 * 8);
+  EXPECT_EQ(cost.bytesRead, 8 * 4 + 2 * 8 + 2 * (6 * 8 * 2));
+  EXPECT_EQ(cost.bytesWritten, 2 * 6 * 4);
+  cost = getCost(product, {{3, 8}, {4, 6, 8}, {6}, {6, 6}});
+  EXPECT_EQ(cost.flops, 6 * 2 * 6 * 8);
+  EXPECT_EQ(cost.bytesRead, 3 * 8 * 4 + 6 * 8 + 4 * (6 * 8 * 2));
+  cost = getCost(
+      "(%l: tensor<3x5xf32>, %e: tensor<3x2xi64>, %w: tensor<3x2xf32>) {\n"
+      "%r:2 = hybrid.route sigmoid ins(%l : tensor<3x5xf32>) outs(%e, %w : "
+      "tensor<3x2xi64>, tensor<3x2xf32>) -> tensor<3x2xi64>, "
+      "tensor<3x2xf32>\nreturn }",
+      {{3, 5}, {3, 2}, {3, 2}});
+  EXPECT_EQ(cost.exps, 15);
+  EXPECT_EQ(cost.flops, 15 * 2 + 2 * 6 + 2 * 15);
+  EXPECT_EQ(cost.bytesRead, 15 * 4);
+  EXPECT_EQ(cost.bytesWritten, 6 * 8 + 6 * 4);
+}
+
 TEST(CostModelTest, TheRest) {
   Cost conv = getCost(
       "(%x: tensor<1x8x?xf32>, %w: tensor<8x4xf32>, %s: tensor<1x8x3xf32>) {\n"
