@@ -105,6 +105,11 @@ void buildSchedulePipeline(OpPassManager &pm,
   pm.addPass(createCSEPass());
   pm.addNestedPass<func::FuncOp>(createFuseElementwisePass());
   pm.addPass(createCSEPass());
+  if (options.panel > 0) {
+    PackWeightsPassOptions pack;
+    pack.panel = options.panel;
+    pm.addPass(createPackWeightsPass(pack));
+  }
   pm.addPass(createFormKernelsPass());
   pm.addPass(createCSEPass());
   pm.addPass(createGroupLaunchesPass());

@@ -256,7 +256,8 @@ struct LowerComputations : impl::LowerComputationsPassBase<LowerComputations> {
           .Case(lowerGatedNorm)
           .Case(lowerCacheAppend)
           .Case(lowerRingRead)
-          .Case(lowerCumSum);
+          .Case(lowerCumSum)
+          .Case([&](MatmulOp matmul) { lowerMatmul(matmul, vectorBits); });
       ++numLowered;
     }
   }

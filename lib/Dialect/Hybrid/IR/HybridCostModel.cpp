@@ -266,3 +266,10 @@ Cost CumSumOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
   cost.flops = shapes.count(getInput());
   return cost;
 }
+
+Cost MatmulOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
+  OperandShapes shapes(*this, operandShapes);
+  Cost cost = getTraffic(*this, shapes);
+  cost.flops = 2 * shapes.count(getInit()) * shapes[getInput()][1];
+  return cost;
+}

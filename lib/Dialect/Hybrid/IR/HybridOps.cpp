@@ -43,6 +43,7 @@ MutableOperandRange RingReadOp::getDpsInitsMutable() {
   return getInitMutable();
 }
 MutableOperandRange CumSumOp::getDpsInitsMutable() { return getInitMutable(); }
+MutableOperandRange MatmulOp::getDpsInitsMutable() { return getInitMutable(); }
 
 /// Whether the kernel of `launch` reads the old value of destination `index`.
 static bool kernelReads(LaunchOp launch, unsigned index) {
@@ -123,6 +124,7 @@ HYBRID_COMPUTE_OP(GatedNormOp)
 HYBRID_COMPUTE_OP(CacheAppendOp)
 HYBRID_COMPUTE_OP(RingReadOp)
 HYBRID_COMPUTE_OP(CumSumOp)
+HYBRID_COMPUTE_OP(MatmulOp)
 #undef HYBRID_COMPUTE_OP
 
 void LaunchOp::getEffects(Effects &effects) {

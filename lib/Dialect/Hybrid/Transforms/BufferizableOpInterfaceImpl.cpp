@@ -63,6 +63,6 @@ void hybrid::registerBufferizableOpInterfaceExternalModels(
   registry.addExtension(+[](MLIRContext *context, HybridDialect *) {
     context->loadDialect<BufferizationDialect>();
     attachModels<AttentionOp, ScanOp, CausalConvOp, RopeOp, NormOp, GatedNormOp,
-                 CacheAppendOp, RingReadOp, CumSumOp, LaunchOp>(context);
+                 CacheAppendOp, RingReadOp, CumSumOp, MatmulOp, LaunchOp>(context);
   });
 }
