@@ -230,7 +230,10 @@ def ONNXRaiseRotary : Pass<"onnx-raise-rotary", "::mlir::func::FuncOp"> {
     x · cos + Concat(-x2, x1) · sin, where both halves of cos and sin are
     the same, and Concat(x1 · cos - x2 · sin, x2 · cos + x1 · sin), for x
     [batch, heads, positions, channels] with the halves x1 and x2. Channels that a
-    Concat appends unchanged belong to it.
+    Concat appends unchanged belong to it. In the second form, x1 and x2 may be the
+    even and the odd channels: if the results are stacked to pairs again, the
+    embedding is interleaved; if they are written as halves, x gets a permutation
+    of its channels in front.
 
     Before:
     ```mlir
@@ -310,6 +313,37 @@ def ONNXRaiseSelectiveScan : Pass<"onnx-raise-selective-scan", "::mlir::func::Fu
   let statistics = [
     Statistic<"numRaised", "num-raised", "recurrences raised">,
     Statistic<"numRefused", "num-refused", "first steps of what is no recurrence">
+  ];
+}
+
+def ONNXRaiseDeltaRule : Pass<"onnx-raise-delta-rule", "::mlir::func::FuncOp"> {
+  let summary = "Raise the chunked gated delta rule to LinearAttention";
+  let description = [{
+    The gated delta rule in chunks (Yang et al., arXiv 2412.06464), as transformers
+    writes it for an exporter: in each chunk, the inverse of a unit triangular
+    matrix by forward substitution, a row at a time and unrolled; then the chunks
+    one after another, unrolled, too. It becomes com.microsoft's LinearAttention
+    with the rule `gated_delta`, which has no chunks. What is computed per head and
+    position in front (an L2 norm, the scale) goes before the transpose, and before
+    the repetition of key heads.
+
+    Before:
+    ```mlir
+    %T = onnx.Add(%substituted, %identity) : (tensor<?x4x2x64x64xf32>, tensor<64x64xf32>) -> tensor<?x4x2x64x64xf32>
+    %u = onnx.MatMul(%T, %weighted) : (tensor<?x4x2x64x64xf32>, tensor<?x4x2x64x24xf32>) -> tensor<?x4x2x64x24xf32>
+    …
+    %new = onnx.Sub(%u0, %read) : (tensor<?x4x64x24xf32>, tensor<?x4x64x24xf32>) -> tensor<?x4x64x24xf32>
+    %inside = onnx.MatMul(%scores, %new) : (tensor<?x4x64x64xf32>, tensor<?x4x64x24xf32>) -> tensor<?x4x64x24xf32>
+    %y = onnx.Add(%before, %inside) : (tensor<?x4x64x24xf32>, tensor<?x4x64x24xf32>) -> tensor<?x4x64x24xf32>
+    ```
+    After:
+    ```mlir
+    %y:2 = onnx.ms.LinearAttention(%q, %k, %v, %none, %g, %beta) {kv_num_heads = 4 : i64, q_num_heads = 4 : i64, scale = 1.000000e+00 : f32, update_rule = "gated_delta"} : (…) -> (tensor<?x?x96xf32>, tensor<?x4x12x24xf32>)
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "recurrences raised">,
+    Statistic<"numRefused", "num-refused", "inverses that are no recurrence">
   ];
 }
 

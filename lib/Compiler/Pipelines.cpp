@@ -42,6 +42,7 @@ static constexpr Family kFamilies[] = {
     {"convs", onnx::createONNXRaiseConvs},
     {"ssd", onnx::createONNXRaiseSSD},
     {"selective-scan", onnx::createONNXRaiseSelectiveScan},
+    {"delta", onnx::createONNXRaiseDeltaRule},
     {"attention", onnx::createONNXRaiseAttention},
     {"gated-norms", createRaiseGatedNormsPass, 2},
     {"masks", createRaiseMasksPass, 2},

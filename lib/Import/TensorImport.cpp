@@ -138,7 +138,10 @@ private:
       most = std::max(most, kMaxBooleans);
     return result.type.getNumElements() <= most;
   }
-  /// By value if small or needed, else by place.
+  /// Whether `bytes` are no weights: of rank 2 at least, and one number, or few
+  /// elements of at most two numbers (masks, identity matrices).
+  bool isPattern(ArrayRef<char> bytes) const;
+  /// By value if small, a pattern or needed, else by place.
   LogicalResult finish(StringRef file, uint64_t offset, uint64_t length);
 
   ImportContext &context;
@@ -219,10 +222,32 @@ LogicalResult TensorReader::finish(StringRef file, uint64_t offset,
   if (!bytes)
     return error() << "(" << result.type
                    << "): " << llvm::toString(bytes.takeError());
-  if (valueNeeded || isSmall())
+  if (valueNeeded || isSmall() || isPattern(*bytes))
     return makeValue(*bytes);
   result.source = SourceAttr::get(context.context, file, offset, length);
   return success();
+}
+
+bool TensorReader::isPattern(ArrayRef<char> bytes) const {
+  constexpr int64_t kMaxTwoNumbers = 1 << 16;
+  Type element = result.type.getElementType();
+  int64_t count = result.type.getNumElements();
+  // Bytes may be packed zero points, which are weights.
+  if (result.type.getRank() < 2 || count < 2 || !element.isIntOrFloat() ||
+      element.getIntOrFloatBitWidth() < 16)
+    return false;
+  size_t size = bytes.size() / count;
+  ArrayRef<char> first = bytes.take_front(size), second;
+  for (ArrayRef<char> rest = bytes; !rest.empty();
+       rest = rest.drop_front(size)) {
+    ArrayRef<char> next = rest.take_front(size);
+    if (next == first || next == second)
+      continue;
+    if (!second.empty() || count > kMaxTwoNumbers)
+      return false;
+    second = next;
+  }
+  return true;
 }
 
 LogicalResult TensorReader::readInline() {
