@@ -20,7 +20,7 @@ struct ImportOptions {
   /// not list them.
   bool overridableInitializers = false;
   /// Tensors of up to this many elements become onnx.Constant. So do larger ones
-  /// that are masks, identity matrices or one number.
+  /// that are masks, identity matrices, tables of cosines or one number.
   int64_t maxConstantElements = 64;
   /// Function bodies are copied into the graph; a file that grows beyond this
   /// many nodes is refused.

@@ -47,6 +47,7 @@ public:
 
 private:
   Value makeHalf(Value table);
+  Value makeHalf(ConstantOp table);
   Value cloneHalf(Operation *op, unsigned operand);
 
   GraphView &view;
@@ -71,6 +72,33 @@ Value Tables::cloneHalf(Operation *op, unsigned operand) {
   return result;
 }
 
+/// Of a table in the file.
+Value Tables::makeHalf(ConstantOp table) {
+  auto dense = dyn_cast<DenseFPElementsAttr>(table.getValue());
+  if (!dense || dense.getType().getShape().back() % 2)
+    return Value();
+  SmallVector<int64_t> shape(dense.getType().getShape());
+  int64_t columns = shape.back(), half = columns / 2, i = 0;
+  SmallVector<APFloat> all(dense.getValues<APFloat>()), kept;
+  for (const APFloat &element : all) {
+    int64_t column = i % columns;
+    if (column < half)
+      kept.push_back(element);
+    else if (!element.bitwiseIsEqual(all[i - half]))
+      return Value();
+    ++i;
+  }
+  shape.back() = half;
+  auto type = RankedTensorType::get(shape, dense.getElementType());
+  RaisedBuilder raised(table.getOperation());
+  Value result = ConstantOp::create(raised.builder, raised.loc, type,
+                                    DenseElementsAttr::get(type, kept));
+  view.setShape(result, llvm::map_to_vector(shape, [&](int64_t size) {
+                  return view.getConstant(size);
+                }));
+  return result;
+}
+
 Value Tables::makeHalf(Value table) {
   Operation *op = table.getDefiningOp();
   int64_t rank = view.getRank(table);
@@ -84,6 +112,8 @@ Value Tables::makeHalf(Value table) {
             rank - 1;
     return isTwice ? concat.getInputs()[0] : Value();
   }
+  if (auto constant = dyn_cast<ConstantOp>(op))
+    return makeHalf(constant);
   if (isa<CosOp, SinOp, CastOp, IdentityOp>(op))
     return cloneHalf(op, 0);
   if (isa<MulOp>(op)) {
