@@ -347,4 +347,38 @@ def ONNXRaiseDeltaRule : Pass<"onnx-raise-delta-rule", "::mlir::func::FuncOp"> {
   ];
 }
 
+def ONNXRaiseLoops : Pass<"onnx-raise-loops", "::mlir::func::FuncOp"> {
+  let summary = "Raise recurrences in Scan and Loop to LinearAttention";
+  let description = [{
+    A Scan, or a Loop that gathers the positions of its operands one after another,
+    that carries one state, and whose body is a step of LinearAttention: the state
+    decayed, or as it was, plus the product of a key and a value, or by the delta
+    rule; and the next state times a query, summed. It becomes com.microsoft's
+    LinearAttention with the rule of the step: `linear`, `gated`, `delta`, or
+    `gated_delta`. Everything else in the body is computed for all positions at
+    once.
+
+    Before:
+    ```mlir
+    %r:2 = onnx.Scan(%s, %g, %k, %v, %q) {num_scan_inputs = 4 : i64} : (…) -> (tensor<?x4x16x32xf32>, tensor<?x?x4x32xf32>) {
+    ^bb0(%S: tensor<?x4x16x32xf32>, %gi: tensor<?x4x1x1xf32>, %ki: tensor<?x4x16x1xf32>, %vi: tensor<?x4x1x32xf32>, %qi: tensor<?x4x16xf32>):
+      %d = onnx.Exp(%gi) : (tensor<?x4x1x1xf32>) -> tensor<?x4x1x1xf32>
+      %D = onnx.Mul(%S, %d) : (tensor<?x4x16x32xf32>, tensor<?x4x1x1xf32>) -> tensor<?x4x16x32xf32>
+      %kv = onnx.Mul(%ki, %vi) : (tensor<?x4x16x1xf32>, tensor<?x4x1x32xf32>) -> tensor<?x4x16x32xf32>
+      %n = onnx.Add(%D, %kv) : (tensor<?x4x16x32xf32>, tensor<?x4x16x32xf32>) -> tensor<?x4x16x32xf32>
+      %y = onnx.Einsum(%n, %qi) {equation = "bhkv,bhk->bhv"} : (tensor<?x4x16x32xf32>, tensor<?x4x16xf32>) -> tensor<?x4x32xf32>
+      onnx.Yield(%n, %y) : tensor<?x4x16x32xf32>, tensor<?x4x32xf32>
+    }
+    ```
+    After:
+    ```mlir
+    %y:2 = onnx.ms.LinearAttention(%queries, %keys, %values, %s, %logarithms, %none) {kv_num_heads = 4 : i64, q_num_heads = 4 : i64, scale = 1.000000e+00 : f32, update_rule = "gated"} : (…) -> (tensor<?x?x128xf32>, tensor<?x4x16x32xf32>)
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "recurrences raised">,
+    Statistic<"numRefused", "num-refused", "Scans and Loops that are no recurrence">
+  ];
+}
+
 #endif // HYBRID_DIALECT_ONNX_PASSES_TD

@@ -43,6 +43,7 @@ static constexpr Family kFamilies[] = {
     {"ssd", onnx::createONNXRaiseSSD},
     {"selective-scan", onnx::createONNXRaiseSelectiveScan},
     {"delta", onnx::createONNXRaiseDeltaRule},
+    {"loops", onnx::createONNXRaiseLoops},
     {"attention", onnx::createONNXRaiseAttention},
     {"gated-norms", createRaiseGatedNormsPass, 2},
     {"masks", createRaiseMasksPass, 2},

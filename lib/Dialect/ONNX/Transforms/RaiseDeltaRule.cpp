@@ -86,8 +86,8 @@ Terms::Terms(GraphView &view, Value value, ArrayRef<int> labels) : view(view) {
 }
 
 void Terms::append(Value value, ArrayRef<int> labels) {
-  for (const Factor &factor :
-       Contraction::getAt(view, value, labels).getFactors()) {
+  Contraction product = Contraction::getAt(view, value, labels);
+  for (const Factor &factor : product.getFactors()) {
     // A lower triangle of a product.
     Value inside = skipTriangle(view, factor.value, 0, 0);
     if (inside && !inside.getDefiningOp<ExpOp>()) {
@@ -258,9 +258,9 @@ enum Label : int { kBatch, kHead, kChunk, kRow, kColumn };
 
 /// The factor of `value` [B, H, L, V] that is a sum with an identity matrix,
 /// and the chunk that it is taken of.
-Value DeltaRule::getInverse(Value product, int64_t *chunk) {
-  for (const Factor &factor :
-       Contraction::getAt(view, product, {0, 1, 2, 3}).getFactors()) {
+Value DeltaRule::getInverse(Value value, int64_t *chunk) {
+  Contraction product = Contraction::getAt(view, value, {0, 1, 2, 3});
+  for (const Factor &factor : product.getFactors()) {
     ArrayRef<int> labels = factor.labels;
     if (labels.size() != 5 || labels[0] != 0 || labels[1] != 1 ||
         labels[3] != 2 || labels[2] > -1 ||

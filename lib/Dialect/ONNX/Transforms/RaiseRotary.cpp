@@ -424,24 +424,34 @@ const char *Rotation::finish() {
   return nullptr;
 }
 
-/// x with its even channels in the first half, its odd ones in the second.
+/// x with its even channels in the first half, its odd ones in the second. A
+/// transpose that x comes from becomes part of this one.
 Value Rotation::separate(RaisedBuilder &raised) {
   int64_t half = rotaryDim / 2;
-  SmallVector<AffineExpr> shape = view.getShape(x), pairs = shape;
+  Value source = x;
+  SmallVector<int64_t> perm = {0, 1, 2, 3};
+  auto moved = x.getDefiningOp<TransposeOp>();
+  if (moved && moved.getPerm() && moved.getPerm()->back() == 3) {
+    source = moved.getData();
+    perm.assign(moved.getPerm()->begin(), moved.getPerm()->end());
+  }
+  perm.insert(perm.end() - 1, 4);
+  SmallVector<AffineExpr> shape = view.getShape(x);
+  SmallVector<AffineExpr> pairs = view.getShape(source), parts = shape;
   pairs.back() = view.getConstant(half);
   pairs.push_back(view.getConstant(2));
-  SmallVector<AffineExpr> parts = pairs;
-  std::swap(parts[3], parts[4]);
+  parts.back() = view.getConstant(2);
+  parts.push_back(view.getConstant(half));
   Type element = getElementTypeOrSelf(x.getType());
-  Value split[] = {x, raised.getIntegers({0, 0, 0, half, 2})};
+  Value split[] = {source, raised.getIntegers({0, 0, 0, half, 2})};
   Value paired = raised.create<ReshapeOp>(getTensorType(pairs, element), split)
                      ->getResult(0);
   Value turned =
       raised
-          .create<TransposeOp>(getTensorType(parts, element), paired, 0,
-                               {raised.builder.getNamedAttr(
-                                   "perm", raised.builder.getDenseI64ArrayAttr(
-                                               {0, 1, 2, 4, 3}))})
+          .create<TransposeOp>(
+              getTensorType(parts, element), paired, 0,
+              {raised.builder.getNamedAttr(
+                  "perm", raised.builder.getDenseI64ArrayAttr(perm))})
           ->getResult(0);
   Value joined[] = {turned, raised.getIntegers({0, 0, 0, rotaryDim})};
   Value whole = raised.create<ReshapeOp>(getTensorType(shape, element), joined)
