@@ -24,9 +24,10 @@ std::optional<Contraction> Contraction::get(GraphView &view, Value value) {
 }
 
 Contraction Contraction::getAt(GraphView &view, Value value,
-                               ArrayRef<int> labels) {
+                               ArrayRef<int> labels, int numReserved) {
   Contraction contraction(view);
   contraction.readsPositions = true;
+  contraction.numLabels = numReserved;
   for (int label : labels)
     contraction.numLabels = std::max(contraction.numLabels, label + 1);
   contraction.flatten(value, labels);

@@ -39,9 +39,10 @@ public:
   /// not known.
   static std::optional<Contraction> get(GraphView &view, mlir::Value value);
   /// The same where its dimensions have the indices `labels`, and where also
-  /// what one position is taken of (Gather, Slice, Split) is a factor.
+  /// what one position is taken of (Gather, Slice, Split) is a factor. Indices
+  /// that are summed over count from behind the largest one, and `numReserved`.
   static Contraction getAt(GraphView &view, mlir::Value value,
-                           llvm::ArrayRef<int> labels);
+                           llvm::ArrayRef<int> labels, int numReserved = 0);
 
   llvm::ArrayRef<Factor> getFactors() const { return factors; }
   /// The only factor, if its dimensions have exactly these indices.

@@ -23,7 +23,7 @@ static bool hasLabel(const Factor &factor, int label) {
 static SmallVector<Factor> getFactors(GraphView &view, Value value,
                                       ArrayRef<int> labels) {
   SmallVector<Factor> factors(
-      Contraction::getAt(view, value, labels).getFactors());
+      Contraction::getAt(view, value, labels, kStepTime + 1).getFactors());
   for (Factor &factor : factors)
     for (auto [dim, label] : llvm::enumerate(factor.labels))
       if (label > kStepTime && !llvm::is_contained(labels, label) &&
@@ -335,6 +335,8 @@ Value StepRows::transpose(Value value, ArrayRef<int64_t> perm) {
 }
 
 Value StepRows::reshape(Value value, ArrayRef<AffineExpr> shape) {
+  if (view.hasShape(value, shape))
+    return value;
   SmallVector<int64_t> sizes;
   for (AffineExpr size : shape) {
     auto constant = dyn_cast<AffineConstantExpr>(size);
@@ -383,8 +385,8 @@ Value StepRows::getRows(const Factor &factor, int channel) {
     view.setShape(value, shape);
   }
   SmallVector<int64_t> perm, added;
-  for (auto [i, label] : llvm::enumerate(
-           ArrayRef<int>({kStepBatch, kStepTime, kStepHead, channel}))) {
+  Labels order = {kStepBatch, kStepTime, kStepHead, channel};
+  for (auto [i, label] : llvm::enumerate(order)) {
     auto *it = llvm::find(left, label);
     if (it == left.end())
       added.push_back(static_cast<int64_t>(i));
