@@ -286,15 +286,17 @@ def ONNXRaiseSSD : Pass<"onnx-raise-ssd", "::mlir::func::FuncOp"> {
   ];
 }
 
-def ONNXRaiseSelectiveScan : Pass<"onnx-raise-selective-scan", "::mlir::func::FuncOp"> {
-  let summary = "Raise the steps of Mamba-1's recurrence to LinearAttention";
+def ONNXRaiseSteps : Pass<"onnx-raise-steps", "::mlir::func::FuncOp"> {
+  let summary = "Raise the unrolled steps of a recurrence to LinearAttention";
   let description = [{
-    A chain of sums s = exp(E)[i] · s + X[i], one for each position of E and X
-    in order, whose states each give an output with C[i]: what a loop over time
-    becomes that an exporter unrolls, and the one step of a decoder. It becomes
-    com.microsoft's LinearAttention with the rule `gated`: a head for each
-    channel, a decay for each channel and state, values of one element, and key
-    and query that all heads share.
+    A chain of steps of LinearAttention, one for each position of its operands in
+    order: what a loop over time becomes that an exporter unrolls, and the one step
+    of a decoder. Each decays the state and adds the product of a key and a value
+    (Mamba-1 and 2, gated linear attention), or what the delta rule adds; and sums
+    the product of the state and a query. The steps become com.microsoft's
+    LinearAttention with the rule `gated`, `delta` or `gated_delta`. Mamba-1 is a
+    head for each channel, a decay for each channel and state, values of one
+    element, and key and query that all heads share.
 
     Before:
     ```mlir

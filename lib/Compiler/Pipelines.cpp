@@ -41,7 +41,7 @@ static constexpr Family kFamilies[] = {
     {"rotary", onnx::createONNXRaiseRotary},
     {"convs", onnx::createONNXRaiseConvs},
     {"ssd", onnx::createONNXRaiseSSD},
-    {"selective-scan", onnx::createONNXRaiseSelectiveScan},
+    {"steps", onnx::createONNXRaiseSteps},
     {"delta", onnx::createONNXRaiseDeltaRule},
     {"loops", onnx::createONNXRaiseLoops},
     {"attention", onnx::createONNXRaiseAttention},

@@ -22,6 +22,7 @@
 #include "Chunking.h"
 #include "Contraction.h"
 #include "HeadRows.h"
+#include "Positions.h"
 #include "Substitution.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXCoreOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXMathOps.h"
@@ -549,57 +550,13 @@ SubOp DeltaRule::findNext(int64_t index) {
 // The result
 //===----------------------------------------------------------------------===//
 
-/// The only user, but for those that read the shape.
-static Operation *getOnlyReader(Value value) {
-  Operation *reader = nullptr;
-  for (Operation *user : value.getUsers()) {
-    if (isa<ShapeOp>(user))
-      continue;
-    if (reader)
-      return nullptr;
-    reader = user;
-  }
-  return reader;
-}
-
 /// All chunks written to one tensor or appended, joined to [B, H, T', V], and
 /// its padding cut off.
 const char *DeltaRule::matchResult() {
-  const char *why = "the chunks' outputs are not joined in order";
-  Value joined;
-  for (auto [i, output] : llvm::enumerate(outputs)) {
-    auto unsqueeze = getOnlyUser<UnsqueezeOp>(output);
-    std::optional<int64_t> axis =
-        unsqueeze ? view.getInteger(unsqueeze.getAxes()) : std::nullopt;
-    Value part = unsqueeze ? unsqueeze.getExpanded() : output;
-    if (unsqueeze && (!axis || view.normalizeAxis(part, *axis) != kChunk))
-      return why;
-    Operation *user = getOnlyReader(part);
-    if (!user)
-      return why;
-    if (auto concat = dyn_cast<ConcatOp>(user)) {
-      if (concat.getInputs().size() != outputs.size() ||
-          concat.getInputs()[i] != part ||
-          view.normalizeAxis(concat->getResult(0),
-                             static_cast<int64_t>(concat.getAxis())) != 2 ||
-          (joined && joined != concat->getResult(0)))
-        return why;
-      joined = concat->getResult(0);
-      continue;
-    }
-    if (user->getNumResults() != 1)
-      return why;
-    Value whole = user->getResult(0);
-    std::optional<PositionWrite> write = getPositionWrite(view, whole);
-    if (!write || write->update != part || write->axis != kChunk ||
-        write->position != static_cast<int64_t>(i) ||
-        (joined && write->data != joined) ||
-        !view.isFixed(view.getDim(whole, kChunk), numChunks))
-      return why;
-    joined = whole;
-  }
-  while (auto identity = getOnlyUser<IdentityOp>(joined))
-    joined = identity->getResult(0);
+  std::optional<Joined> whole = getJoined(view, outputs);
+  if (!whole || whole->axis != kChunk)
+    return "the chunks' outputs are not joined in order";
+  Value joined = whole->value;
   if (view.getRank(joined) == 5) {
     auto reshape = getOnlyUser<ReshapeOp>(joined);
     SmallVector<AffineExpr> from = view.getShape(joined);

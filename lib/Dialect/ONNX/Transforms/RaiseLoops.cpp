@@ -310,7 +310,7 @@ class Recurrence {
 public:
   Recurrence(GraphView &view, LoopTy op)
       : view(view), op(op), steps(view, op), raised(op.getOperation()),
-        rows(view, raised), lifting(view, raised, rows, steps) {}
+        rows(view, &raised), lifting(view, raised, rows, steps) {}
 
   bool isCandidate() { return op->getNumResults() > 0; }
   const char *match();
@@ -369,19 +369,13 @@ const char *Recurrence<LoopTy>::match() {
 /// The logarithm of a factor of the decay, for all positions.
 template <typename LoopTy>
 Value Recurrence<LoopTy>::getWholeLogarithm(Value decay) {
-  if (Value inside = getLogarithm(decay))
-    return lifting.get(inside);
-  std::optional<Steps::Position> position = steps.getPosition(decay);
-  Value whole = position ? getLogarithm(position->whole) : Value();
-  if (whole) {
-    view.setShape(whole, view.getShape(position->whole));
-    position->whole = whole;
+  if (std::optional<Steps::Position> position = steps.getPosition(decay)) {
+    position->whole = rows.getLogarithm(position->whole);
     return lifting.getPosition(*position);
   }
-  whole = lifting.get(decay);
-  Value result = raised.create<LogOp>(whole.getType(), whole)->getResult(0);
-  view.setShape(result, view.getShape(whole));
-  return result;
+  auto exponential = decay.getDefiningOp<ExpOp>();
+  return exponential ? lifting.get(exponential->getOperand(0))
+                     : rows.getLogarithm(lifting.get(decay));
 }
 
 template <typename LoopTy>
@@ -397,10 +391,11 @@ void Recurrence<LoopTy>::lift(SmallVectorImpl<Factor> &factors) {
 template <typename LoopTy>
 void Recurrence<LoopTy>::rewrite() {
   RecurrentStep whole = step;
-  for (Factor &factor : whole.decays) {
+  for (Factor factor : whole.decays) {
     if (lifting.hasTime(factor.value))
       factor.labels.insert(factor.labels.begin(), kStepTime);
     factor.value = getWholeLogarithm(factor.value);
+    whole.logarithms.push_back({factor});
   }
   for (auto *list : {&whole.keys, &whole.values, &whole.betas, &whole.queries})
     lift(*list);

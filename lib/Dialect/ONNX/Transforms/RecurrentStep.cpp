@@ -167,7 +167,7 @@ bool RecurrentStep::matchDecay(GraphView &view, Value term, Value known) {
         !view.haveSameShape(factor.value, next))
       continue;
     // Not the decay of the same shape, which is an exponential.
-    if (!known && getLogarithm(factor.value))
+    if (!known && isDecay(factor.value))
       continue;
     state = factor.value;
     decays = factors;
@@ -177,8 +177,10 @@ bool RecurrentStep::matchDecay(GraphView &view, Value term, Value known) {
   return false;
 }
 
-/// value - Σ_key D · key, whose indices lack the key's.
-bool RecurrentStep::matchDelta(GraphView &view, const Factor &difference) {
+/// value - Σ_key D · key, whose indices lack the key's. `others`: it, and what
+/// may be a factor of the key or the weight.
+bool RecurrentStep::matchDelta(GraphView &view, ArrayRef<Factor> others,
+                               const Factor &difference) {
   auto sub = difference.value.getDefiningOp<SubOp>();
   if (!sub)
     return false;
@@ -197,8 +199,14 @@ bool RecurrentStep::matchDelta(GraphView &view, const Factor &difference) {
   Factor whole{state, stateLabels};
   if (inner <= kStepTime || !take(held, rename(whole, kStepKey, inner)) ||
       !take(held, rename(decays, kStepKey, inner)) ||
-      !take(held, rename(keys, kStepKey, inner)) || !held.empty())
+      !take(held, rename(keys, kStepKey, inner)))
     return false;
+  // What the key is scaled by, in both places.
+  SmallVector<Factor> weights(others);
+  if (!take(weights, difference) || !take(weights, held))
+    return false;
+  llvm::append_range(keys, held);
+  betas = weights;
   values = read(0);
   return true;
 }
@@ -207,15 +215,11 @@ const char *RecurrentStep::matchUpdate(GraphView &view, Value term) {
   SmallVector<Factor> others;
   for (const Factor &factor : getFactors(view, term, stateLabels))
     (hasLabel(factor, kStepKey) ? keys : others).push_back(factor);
-  auto *difference = llvm::find_if(
-      others, [&](const Factor &factor) { return matchDelta(view, factor); });
-  isDelta = difference != others.end();
-  if (isDelta) {
-    others.erase(difference);
-    betas = others;
-  } else {
+  isDelta = llvm::any_of(others, [&](const Factor &factor) {
+    return matchDelta(view, others, factor);
+  });
+  if (!isDelta)
     values = others;
-  }
   if (keys.empty())
     return "what is added is no product of a key and a value";
   auto isWrong = [](const Factor &factor, int label) {
@@ -271,11 +275,6 @@ std::optional<int64_t> RecurrentStep::getSize(GraphView &view,
   return 1;
 }
 
-Value getLogarithm(Value decay) {
-  auto exponential = decay.getDefiningOp<ExpOp>();
-  return exponential ? exponential->getOperand(0) : Value();
-}
-
 bool isDecay(Value value) {
   if (isa_and_nonnull<ExpOp, SigmoidOp>(value.getDefiningOp()))
     return true;
@@ -313,6 +312,16 @@ const char *StepRows::setSizes(const RecurrentStep &step,
   return nullptr;
 }
 
+Value StepRows::getLogarithm(Value decay) {
+  Value result;
+  if (auto exponential = decay.getDefiningOp<ExpOp>())
+    result = exponential->getOperand(0);
+  else
+    result = raised->create<LogOp>(decay.getType(), decay)->getResult(0);
+  view.setShape(result, view.getShape(decay));
+  return result;
+}
+
 Value StepRows::transpose(Value value, ArrayRef<int64_t> perm) {
   SmallVector<AffineExpr> from = view.getShape(value), to;
   bool isSame = true;
@@ -325,10 +334,10 @@ Value StepRows::transpose(Value value, ArrayRef<int64_t> perm) {
   Type type = getTensorType(to, getElementTypeOrSelf(value.getType()));
   Value result =
       raised
-          .create<TransposeOp>(
+          ->create<TransposeOp>(
               type, value, 0,
-              {raised.builder.getNamedAttr(
-                  "perm", raised.builder.getDenseI64ArrayAttr(perm))})
+              {raised->builder.getNamedAttr(
+                  "perm", raised->builder.getDenseI64ArrayAttr(perm))})
           ->getResult(0);
   view.setShape(result, to);
   return result;
@@ -343,9 +352,9 @@ Value StepRows::reshape(Value value, ArrayRef<AffineExpr> shape) {
     // A size that isn't known is where it was.
     sizes.push_back(constant ? constant.getValue() : 0);
   }
-  Value operands[] = {value, raised.getIntegers(sizes)};
+  Value operands[] = {value, raised->getIntegers(sizes)};
   Type type = getTensorType(shape, getElementTypeOrSelf(value.getType()));
-  Value result = raised.create<ReshapeOp>(type, operands)->getResult(0);
+  Value result = raised->create<ReshapeOp>(type, operands)->getResult(0);
   view.setShape(result, shape);
   return result;
 }
@@ -356,9 +365,9 @@ Value StepRows::unsqueeze(Value value, ArrayRef<int64_t> axes) {
   SmallVector<AffineExpr> shape = view.getShape(value);
   for (int64_t axis : axes)
     shape.insert(shape.begin() + axis, view.getConstant(1));
-  Value operands[] = {value, raised.getIntegers(axes)};
+  Value operands[] = {value, raised->getIntegers(axes)};
   Type type = getTensorType(shape, getElementTypeOrSelf(value.getType()));
-  Value result = raised.create<UnsqueezeOp>(type, operands, 13)->getResult(0);
+  Value result = raised->create<UnsqueezeOp>(type, operands, 13)->getResult(0);
   view.setShape(result, shape);
   return result;
 }
@@ -379,9 +388,9 @@ Value StepRows::getRows(const Factor &factor, int channel) {
     for (auto [dim, label] : llvm::enumerate(factor.labels))
       if (label >= 0)
         shape.push_back(view.getDim(value, static_cast<int64_t>(dim)));
-    Value operands[] = {value, raised.getIntegers(gone)};
+    Value operands[] = {value, raised->getIntegers(gone)};
     Type type = getTensorType(shape, getElementTypeOrSelf(value.getType()));
-    value = raised.create<SqueezeOp>(type, operands, 13)->getResult(0);
+    value = raised->create<SqueezeOp>(type, operands, 13)->getResult(0);
     view.setShape(value, shape);
   }
   SmallVector<int64_t> perm, added;
@@ -396,26 +405,26 @@ Value StepRows::getRows(const Factor &factor, int channel) {
   return unsqueeze(transpose(value, perm), added);
 }
 
-/// The product, or sum, of the factors.
-Value StepRows::combine(ArrayRef<Factor> factors, int channel, bool adds) {
-  Value all;
-  for (const Factor &factor : factors) {
-    Value rows = getRows(factor, channel);
-    if (!all) {
-      all = rows;
-      continue;
-    }
-    SmallVector<AffineExpr> shape = view.getShape(all);
-    for (auto [dim, size] : llvm::enumerate(shape))
-      if (view.isFixed(size, 1))
-        size = view.getDim(rows, static_cast<int64_t>(dim));
-    Value operands[] = {all, rows};
-    Type type = getTensorType(shape, getElementTypeOrSelf(all.getType()));
-    all = adds ? raised.create<AddOp>(type, operands)->getResult(0)
-               : raised.create<MulOp>(type, operands)->getResult(0);
-    view.setShape(all, shape);
-  }
-  return all;
+template <typename OpTy>
+Value StepRows::combine(Value a, Value b) {
+  if (!a)
+    return b;
+  SmallVector<AffineExpr> shape = view.getShape(a);
+  for (auto [dim, size] : llvm::enumerate(shape))
+    if (view.isFixed(size, 1))
+      size = view.getDim(b, static_cast<int64_t>(dim));
+  Value operands[] = {a, b};
+  Type type = getTensorType(shape, getElementTypeOrSelf(a.getType()));
+  Value result = raised->create<OpTy>(type, operands)->getResult(0);
+  view.setShape(result, shape);
+  return result;
+}
+
+Value StepRows::multiply(ArrayRef<Factor> factors, int channel) {
+  Value product;
+  for (const Factor &factor : factors)
+    product = combine<MulOp>(product, getRows(factor, channel));
+  return product;
 }
 
 Value StepRows::finish(Value rows, int64_t count, int64_t channels) {
@@ -424,26 +433,26 @@ Value StepRows::finish(Value rows, int64_t count, int64_t channels) {
   Type element = getElementTypeOrSelf(rows.getType());
   if (!view.hasShape(rows, shape)) {
     // Broadcast to the values' batch and length.
-    Type integer = raised.builder.getI64Type();
+    Type integer = raised->builder.getI64Type();
     if (!sizes) {
       Type all = RankedTensorType::get({4}, integer);
-      Value whole = raised.create<ShapeOp>(all, valueRows, 15)->getResult(0);
-      Value operands[] = {whole, raised.getIntegers({0}),
-                          raised.getIntegers({2}), raised.getIntegers({0}),
-                          raised.getIntegers({1})};
+      Value whole = raised->create<ShapeOp>(all, valueRows, 15)->getResult(0);
+      Value operands[] = {whole, raised->getIntegers({0}),
+                          raised->getIntegers({2}), raised->getIntegers({0}),
+                          raised->getIntegers({1})};
       sizes = raised
-                  .create<SliceOp>(RankedTensorType::get({2}, integer),
-                                   operands, 13)
+                  ->create<SliceOp>(RankedTensorType::get({2}, integer),
+                                    operands, 13)
                   ->getResult(0);
     }
-    Value parts[] = {sizes, raised.getIntegers({count, channels})};
+    Value parts[] = {sizes, raised->getIntegers({count, channels})};
     Value wanted =
         raised
-            .create<ConcatOp>(RankedTensorType::get({4}, integer), parts, 13,
-                              {raised.getNamed("axis", int64_t(0))})
+            ->create<ConcatOp>(RankedTensorType::get({4}, integer), parts, 13,
+                               {raised->getNamed("axis", int64_t(0))})
             ->getResult(0);
     Value operands[] = {rows, wanted};
-    rows = raised.create<ExpandOp>(getTensorType(shape, element), operands, 13)
+    rows = raised->create<ExpandOp>(getTensorType(shape, element), operands, 13)
                ->getResult(0);
     view.setShape(rows, shape);
   }
@@ -477,7 +486,7 @@ Value StepRows::toState(Value state, ArrayRef<int> labels, bool isBack) {
 
 std::pair<Value, Value> StepRows::make(const RecurrentStep &step,
                                        Value initial) {
-  valueRows = combine(step.values, kStepValue, false);
+  valueRows = multiply(step.values, kStepValue);
   Type element = getElementTypeOrSelf(valueRows.getType());
   auto needsHeads = [](ArrayRef<Factor> factors) {
     return llvm::any_of(factors, [](const Factor &factor) {
@@ -486,20 +495,22 @@ std::pair<Value, Value> StepRows::make(const RecurrentStep &step,
   };
   int64_t groups =
       needsHeads(step.keys) || needsHeads(step.queries) ? heads : 1;
-  Value none = raised.getNone();
-  Value query =
-      finish(combine(step.queries, kStepKey, false), groups, keyChannels);
-  Value key = finish(combine(step.keys, kStepKey, false), groups, keyChannels);
+  Value none = raised->getNone();
+  Value query = finish(multiply(step.queries, kStepKey), groups, keyChannels);
+  Value key = finish(multiply(step.keys, kStepKey), groups, keyChannels);
   Value decay = none, beta = none;
-  if (!step.decays.empty()) {
-    bool isPerKey = llvm::any_of(step.decays, [](const Factor &factor) {
+  bool isPerKey = false;
+  Value logarithm;
+  for (ArrayRef<Factor> product : step.logarithms) {
+    logarithm = combine<AddOp>(logarithm, multiply(product, kStepKey));
+    isPerKey |= llvm::any_of(product, [](const Factor &factor) {
       return hasLabel(factor, kStepKey);
     });
-    decay = finish(combine(step.decays, kStepKey, true), heads,
-                   isPerKey ? keyChannels : 1);
   }
+  if (logarithm)
+    decay = finish(logarithm, heads, isPerKey ? keyChannels : 1);
   if (step.isDelta)
-    beta = finish(combine(step.betas, kStepKey, false), heads, 1);
+    beta = finish(multiply(step.betas, kStepKey), heads, 1);
   Value operands[] = {query,
                       key,
                       finish(valueRows, heads, valueChannels),
@@ -514,12 +525,12 @@ std::pair<Value, Value> StepRows::make(const RecurrentStep &step,
                                         view.getConstant(valueChannels)};
   Type types[] = {getTensorType(flat, element),
                   getTensorType(stateShape, element)};
-  auto scan = raised.create<MsLinearAttentionOp>(
+  auto scan = raised->create<MsLinearAttentionOp>(
       types, operands, 1,
-      {raised.getNamed("kv_num_heads", heads),
-       raised.getNamed("q_num_heads", groups),
-       raised.getNamed("scale", step.scale),
-       raised.getNamed("update_rule", step.getRule())});
+      {raised->getNamed("kv_num_heads", heads),
+       raised->getNamed("q_num_heads", groups),
+       raised->getNamed("scale", step.scale),
+       raised->getNamed("update_rule", step.getRule())});
   view.setShape(scan.getOutput(), flat);
   view.setShape(scan.getPresentState(), stateShape);
   return {reshape(scan.getOutput(), {batch, time, view.getConstant(heads),

@@ -27,6 +27,9 @@ struct RecurrentStep {
   /// Of the state's dimensions, and of those of `read` (-1 for size 1).
   llvm::SmallVector<int, 5> stateLabels, readLabels;
   llvm::SmallVector<Factor> decays, keys, values, betas, queries;
+  /// The decay's logarithm: a sum of products. Whoever matched the step makes
+  /// it from the decay's factors.
+  llvm::SmallVector<llvm::SmallVector<Factor>> logarithms;
   double scale = 1;
   bool isDelta = false;
 
@@ -48,14 +51,15 @@ private:
   bool matchRead(GraphView &view, mlir::Value value);
   bool matchDecay(GraphView &view, mlir::Value term, mlir::Value known);
   const char *matchUpdate(GraphView &view, mlir::Value term);
-  bool matchDelta(GraphView &view, const Factor &difference);
+  bool matchDelta(GraphView &view, llvm::ArrayRef<Factor> others,
+                  const Factor &difference);
 };
 
 /// Makes LinearAttention out of the factors of all steps.
 class StepRows {
 public:
-  /// What it makes, `raised` inserts.
-  StepRows(GraphView &view, RaisedBuilder &raised)
+  /// What it makes, `raised` inserts; null to ask for sizes only.
+  explicit StepRows(GraphView &view, RaisedBuilder *raised = nullptr)
       : view(view), raised(raised) {}
 
   /// Null, or why LinearAttention cannot have the sizes of `step`, whose
@@ -73,25 +77,27 @@ public:
   mlir::Value reshape(mlir::Value value,
                       llvm::ArrayRef<mlir::AffineExpr> shape);
   mlir::Value unsqueeze(mlir::Value value, llvm::ArrayRef<int64_t> axes);
+  /// x of exp(x), or the logarithm of another factor of a decay.
+  mlir::Value getLogarithm(mlir::Value decay);
 
 private:
   mlir::Value getRows(const Factor &factor, int channel);
-  mlir::Value combine(llvm::ArrayRef<Factor> factors, int channel, bool adds);
+  mlir::Value multiply(llvm::ArrayRef<Factor> factors, int channel);
+  template <typename OpTy>
+  mlir::Value combine(mlir::Value a, mlir::Value b);
   /// `rows` with exactly these heads and channels, flat from [B, T, ·] on.
   mlir::Value finish(mlir::Value rows, int64_t heads, int64_t channels);
   mlir::Value toState(mlir::Value state, llvm::ArrayRef<int> labels,
                       bool isBack);
 
   GraphView &view;
-  RaisedBuilder &raised;
+  RaisedBuilder *raised;
   int64_t heads = 1, keyChannels = 1, valueChannels = 1;
   mlir::AffineExpr batch, time;
   /// The values, and their [B, T] as a tensor once it is needed.
   mlir::Value valueRows, sizes;
 };
 
-/// x of exp(x); or null.
-mlir::Value getLogarithm(mlir::Value decay);
 /// Whether no element is provably negative, so that it has a logarithm.
 bool isDecay(mlir::Value value);
 

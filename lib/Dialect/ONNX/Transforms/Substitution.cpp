@@ -4,6 +4,7 @@
 
 #include "Chunking.h"
 #include "Contraction.h"
+#include "Positions.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXCoreOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXMathOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXReductionOps.h"
@@ -14,49 +15,9 @@ using namespace mlir;
 
 namespace hybrid::onnx {
 
-Value skipIdentity(Value value) {
-  while (auto identity = value.getDefiningOp<IdentityOp>())
-    value = identity.getInput();
-  return value;
-}
-
 //===----------------------------------------------------------------------===//
 // Positions that are written
 //===----------------------------------------------------------------------===//
-
-/// The only number in a tensor of indices.
-static std::optional<int64_t> getOnlyIndex(GraphView &view, Value indices) {
-  indices = skipIdentity(indices);
-  if (auto expand = indices.getDefiningOp<ExpandOp>())
-    return getOnlyIndex(view, expand.getInput());
-  DenseElementsAttr dense = getDense(indices);
-  if (dense && dense.isSplat() && isa<IntegerType>(dense.getElementType()))
-    return dense.getSplatValue<APInt>().getSExtValue();
-  return view.getInteger(indices);
-}
-
-std::optional<PositionWrite> getPositionWrite(GraphView &view, Value value) {
-  auto scatter = skipIdentity(value).getDefiningOp<ScatterElementsOp>();
-  if (!scatter || scatter.getReduction() != "none")
-    return std::nullopt;
-  PositionWrite write;
-  write.data = skipIdentity(scatter.getData());
-  write.update = scatter.getUpdates();
-  write.axis =
-      view.normalizeAxis(write.data, static_cast<int64_t>(scatter.getAxis()));
-  std::optional<int64_t> index = getOnlyIndex(view, scatter.getIndices());
-  if (write.axis < 0 || !index)
-    return std::nullopt;
-  std::optional<int64_t> size = view.getFixedDim(write.data, write.axis);
-  if (!size)
-    return std::nullopt;
-  write.position = *index < 0 ? *index + *size : *index;
-  // The indices have the shape of the updates: all else is written.
-  SmallVector<AffineExpr> shape = view.getShape(write.data);
-  shape[write.axis] = view.getConstant(1);
-  return view.hasShape(write.update, shape) ? std::optional(write)
-                                            : std::nullopt;
-}
 
 /// Whether `indices` is [0, 1, …, count - 1] as [count, 1].
 static bool isIota(GraphView &view, Value indices, int64_t count) {

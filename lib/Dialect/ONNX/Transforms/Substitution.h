@@ -19,18 +19,6 @@ mlir::Value getSubstituted(GraphView &view, mlir::Value value,
 /// Whether `value` is a sum with an identity matrix; the other operand.
 mlir::Value skipIdentityMatrix(GraphView &view, mlir::Value value);
 
-/// A tensor of which one position along `axis` is replaced by `update`, whose
-/// size there is 1.
-struct PositionWrite {
-  mlir::Value data, update;
-  int64_t axis, position;
-};
-/// Of a ScatterElements.
-std::optional<PositionWrite> getPositionWrite(GraphView &view,
-                                              mlir::Value value);
-/// What Identity operators pass on.
-mlir::Value skipIdentity(mlir::Value value);
-
 } // namespace hybrid::onnx
 
 #endif // HYBRID_LIB_DIALECT_ONNX_TRANSFORMS_SUBSTITUTION_H

@@ -1,20 +1,20 @@
-// RUN: hybrid-opt %s --split-input-file --onnx-infer-shapes --onnx-raise-selective-scan | FileCheck %s
-// RUN: hybrid-opt %s --split-input-file --onnx-infer-shapes --onnx-raise-selective-scan --remarks-filter="onnx-.*" --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
+// RUN: hybrid-opt %s --split-input-file --onnx-infer-shapes --onnx-raise-steps | FileCheck %s
+// RUN: hybrid-opt %s --split-input-file --onnx-infer-shapes --onnx-raise-steps --remarks-filter="onnx-.*" --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
 
 // Near misses of the first function. The second step reads the first position:
-// RUN: sed 's/%%a1 = onnx.Gather(%%decay, %%i1)/%%a1 = onnx.Gather(%%decay, %%i0)/' %s | hybrid-opt --split-input-file --onnx-infer-shapes --onnx-raise-selective-scan --remarks-filter="onnx-.*" --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=ORDER
+// RUN: sed 's/%%a1 = onnx.Gather(%%decay, %%i1)/%%a1 = onnx.Gather(%%decay, %%i0)/' %s | hybrid-opt --split-input-file --onnx-infer-shapes --onnx-raise-steps --remarks-filter="onnx-.*" --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=ORDER
 // ORDER: Missed{{.*}}there is not one step per position
 // The outputs are joined in another order:
-// RUN: sed 's/onnx.Concat(%%u0, %%u1)/onnx.Concat(%%u1, %%u0)/' %s | hybrid-opt --split-input-file --onnx-infer-shapes --onnx-raise-selective-scan --remarks-filter="onnx-.*" --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=JOIN
+// RUN: sed 's/onnx.Concat(%%u0, %%u1)/onnx.Concat(%%u1, %%u0)/' %s | hybrid-opt --split-input-file --onnx-infer-shapes --onnx-raise-steps --remarks-filter="onnx-.*" --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=JOIN
 // JOIN: Missed{{.*}}the outputs are not joined along the time
 // The state between is a result, too:
-// RUN: sed 's/return %%y, %%s1 :/return %%y, %%s0 :/' %s | hybrid-opt --split-input-file --onnx-infer-shapes --onnx-raise-selective-scan --remarks-filter="onnx-.*" --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATE
+// RUN: sed 's/return %%y, %%s1 :/return %%y, %%s0 :/' %s | hybrid-opt --split-input-file --onnx-infer-shapes --onnx-raise-steps --remarks-filter="onnx-.*" --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATE
 // STATE: Missed{{.*}}a state between steps is used elsewhere
 // C of the other position:
-// RUN: sed 's/%%c1 = onnx.Gather(%%C, %%i1)/%%c1 = onnx.Gather(%%C, %%i0)/' %s | hybrid-opt --split-input-file --onnx-infer-shapes --onnx-raise-selective-scan --remarks-filter="onnx-.*" --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=READ
+// RUN: sed 's/%%c1 = onnx.Gather(%%C, %%i1)/%%c1 = onnx.Gather(%%C, %%i0)/' %s | hybrid-opt --split-input-file --onnx-infer-shapes --onnx-raise-steps --remarks-filter="onnx-.*" --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=READ
 // READ: Missed{{.*}}a state is not multiplied by its position's C and summed
 // The decay is no exponential: no candidate.
-// RUN: sed 's/%%decay = onnx.Exp/%%decay = onnx.Sigmoid/' %s | hybrid-opt --split-input-file --onnx-infer-shapes --onnx-raise-selective-scan | FileCheck %s --check-prefix=DECAY
+// RUN: sed 's/%%decay = onnx.Exp/%%decay = onnx.Sigmoid/' %s | hybrid-opt --split-input-file --onnx-infer-shapes --onnx-raise-steps | FileCheck %s --check-prefix=DECAY
 // DECAY-LABEL: func.func @unrolled(
 // DECAY-NOT: LinearAttention
 // DECAY: return
