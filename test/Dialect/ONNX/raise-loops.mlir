@@ -25,7 +25,7 @@
 // STOP: Missed{{.*}}its number of iterations is not known before
 // It reads one position only:
 // RUN: sed 's/%%gk = onnx.Gather(%%K, %%i)/%%gk = onnx.Gather(%%K, %%one)/' %s | hybrid-opt --split-input-file --onnx-infer-shapes --onnx-raise-loops --remarks-filter="onnx-.*" --remark-format=emitRemark -o /dev/null 2>&1 | FileCheck %s --check-prefix=POSITION
-// POSITION: Missed{{.*}}a factor cannot be computed for all positions at once
+// POSITION: Missed{{.*}}a factor is the same position of a tensor in each step
 
 // The gated delta rule, time first. Its decay and its weight are per head.
 // CHECK-LABEL: func.func @scan_delta(

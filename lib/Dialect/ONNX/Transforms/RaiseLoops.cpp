@@ -349,9 +349,12 @@ const char *Recurrence<LoopTy>::match() {
        {ArrayRef<Factor>(step.decays), ArrayRef<Factor>(step.keys),
         ArrayRef<Factor>(step.values), ArrayRef<Factor>(step.betas),
         ArrayRef<Factor>(step.queries)})
-    for (const Factor &factor : list)
+    for (const Factor &factor : list) {
       if (!lifting.canGet(factor.value))
         return "a factor cannot be computed for all positions at once";
+      if (llvm::any_of(factor.labels, [](int label) { return label < -1; }))
+        return "a factor is the same position of a tensor in each step";
+    }
   for (Value value : steps.getYields())
     if (!lifting.canGet(value, step.read) ||
         (value != step.read && !lifting.hasTime(value)))
