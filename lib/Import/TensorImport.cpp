@@ -258,12 +258,12 @@ bool TensorReader::areHalvesEqual(ArrayRef<char> bytes) const {
 }
 
 bool TensorReader::isPattern(ArrayRef<char> bytes) const {
-  constexpr int64_t kMaxElements = 1 << 16;
+  constexpr int64_t kMaxElements = 1 << 16, kMaxEqual = 1 << 22;
   Type element = result.type.getElementType();
   int64_t count = result.type.getNumElements();
   // Bytes may be packed zero points, which are weights.
-  if (result.type.getRank() < 2 || count < 2 || !element.isIntOrFloat() ||
-      element.getIntOrFloatBitWidth() < 16)
+  if (result.type.getRank() < 2 || count < 2 || count > kMaxEqual ||
+      !element.isIntOrFloat() || element.getIntOrFloatBitWidth() < 16)
     return false;
   int numbers = countNumbers(bytes);
   return numbers == 1 ||

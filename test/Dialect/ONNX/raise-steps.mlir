@@ -216,3 +216,29 @@ func.func @delta(%q: tensor<?x2x2x4xf32> {onnx.dims = ["batch", 2, 2, 4]}, %k: t
   %85 = onnx.Transpose(%84) {perm = array<i64: 0, 2, 1, 3>} : (tensor<?x2x2x3xf32>) -> tensor<?x2x2x3xf32>
   return %85, %76 : tensor<?x2x2x3xf32>, tensor<?x2x4x3xf32>
 }
+
+// -----
+
+// From a state of zeros, which the operator starts from without an operand.
+// CHECK-LABEL: func.func @from_zeros(
+// CHECK: %[[NONE:.*]] = onnx.None
+// CHECK: %[[Y:.*]], %[[N:.*]] = onnx.ms.LinearAttention(%{{[^,]*}}, %{{[^,]*}}, %{{[^,]*}}, %[[NONE]], %{{[^,]*}}, %[[NONE]]) {kv_num_heads = 8 : i64
+// CHECK: return
+// REMARK: Passed{{.*}}its steps became LinearAttention
+func.func @from_zeros(%e: tensor<2x1x8x4xf32>, %B: tensor<2x1x4xf32>, %C: tensor<2x1x4xf32>, %x: tensor<2x1x8xf32>) -> tensor<2x8xf32> {
+  %last = onnx.Constant dense<-1> : tensor<1xi64>
+  %one = onnx.Constant dense<1> : tensor<1xi64>
+  %two = onnx.Constant dense<2> : tensor<1xi64>
+  %s = onnx.Constant dense<0.0> : tensor<2x8x4xf32>
+  %decay = onnx.Exp(%e) : (tensor<2x1x8x4xf32>) -> tensor<2x1x8x4xf32>
+  %ub = onnx.Unsqueeze(%B, %two) : (tensor<2x1x4xf32>, tensor<1xi64>) -> tensor<2x1x1x4xf32>
+  %ux = onnx.Unsqueeze(%x, %last) : (tensor<2x1x8xf32>, tensor<1xi64>) -> tensor<2x1x8x1xf32>
+  %input = onnx.Mul(%ux, %ub) : (tensor<2x1x8x1xf32>, tensor<2x1x1x4xf32>) -> tensor<2x1x8x4xf32>
+  %a = onnx.Squeeze(%decay, %one) : (tensor<2x1x8x4xf32>, tensor<1xi64>) -> tensor<2x8x4xf32>
+  %b = onnx.Squeeze(%input, %one) : (tensor<2x1x8x4xf32>, tensor<1xi64>) -> tensor<2x8x4xf32>
+  %p = onnx.Mul(%a, %s) : (tensor<2x8x4xf32>, tensor<2x8x4xf32>) -> tensor<2x8x4xf32>
+  %n = onnx.Add(%p, %b) : (tensor<2x8x4xf32>, tensor<2x8x4xf32>) -> tensor<2x8x4xf32>
+  %c = onnx.Squeeze(%C, %one) : (tensor<2x1x4xf32>, tensor<1xi64>) -> tensor<2x4xf32>
+  %y = onnx.Einsum(%n, %c) {equation = "bdn,bn->bd"} : (tensor<2x8x4xf32>, tensor<2x4xf32>) -> tensor<2x8xf32>
+  return %y : tensor<2x8xf32>
+}

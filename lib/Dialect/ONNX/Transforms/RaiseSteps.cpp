@@ -232,6 +232,10 @@ const char *UnrolledSteps::match() {
     return why;
   if (const char *why = matchOutputs())
     return why;
+  if (length > 1 && !llvm::any_of(whole.values, [](const Factor &factor) {
+        return llvm::is_contained(factor.labels, int(kStepTime));
+      }))
+    return "the values do not depend on the position";
   StepRows rows(view);
   return rows.setSizes(whole, view.getDim(whole.next, 0), time);
 }

@@ -2,6 +2,7 @@
 
 #include "RecurrentStep.h"
 
+#include "Chunking.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXCoreOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXMathOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXMicrosoftOps.h"
@@ -166,8 +167,9 @@ bool RecurrentStep::matchDecay(GraphView &view, Value term, Value known) {
     if (factor.labels != stateLabels || (known && factor.value != known) ||
         !view.haveSameShape(factor.value, next))
       continue;
-    // Not the decay of the same shape, which is an exponential.
-    if (!known && isDecay(factor.value))
+    // Not the decay, which may have the same shape.
+    if (!known &&
+        isa_and_nonnull<ExpOp, SigmoidOp>(factor.value.getDefiningOp()))
       continue;
     state = factor.value;
     decays = factors;
@@ -511,10 +513,11 @@ std::pair<Value, Value> StepRows::make(const RecurrentStep &step,
     decay = finish(logarithm, heads, isPerKey ? keyChannels : 1);
   if (step.isDelta)
     beta = finish(multiply(step.betas, kStepKey), heads, 1);
+  bool hasPast = initial && !isAllZero(view, initial);
   Value operands[] = {query,
                       key,
                       finish(valueRows, heads, valueChannels),
-                      initial ? toState(initial, step.stateLabels, false)
+                      hasPast ? toState(initial, step.stateLabels, false)
                               : none,
                       decay,
                       beta};

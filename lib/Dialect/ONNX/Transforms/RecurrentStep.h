@@ -67,8 +67,8 @@ public:
   const char *setSizes(const RecurrentStep &step, mlir::AffineExpr numSequences,
                        mlir::AffineExpr length);
   /// The rows [B, T, H, V], and the last state, like `initial` (null: zero).
-  /// The factors of `step` are of all steps, kStepTime among their indices;
-  /// those of the decay are its logarithms.
+  /// The factors of `step` are of all steps, kStepTime among their indices; its
+  /// decay is what its logarithms say.
   std::pair<mlir::Value, mlir::Value> make(const RecurrentStep &step,
                                            mlir::Value initial);
   /// [B, T, H, V] with its dimensions in the order of `labels`; -1 adds one.
