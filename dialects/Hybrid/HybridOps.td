@@ -578,6 +578,31 @@ def Hybrid_ExpertMatMulOp : Hybrid_ComputeOp<"expert_matmul"> {
   }];
 }
 
+def Hybrid_MatmulOp : Hybrid_ComputeOp<"matmul"> {
+  let summary = "product of rows with a weight in panels";
+  let description = [{
+    init[i, j] = Σ input[i, l] · weight[j div p, l, j mod p] over l: the product
+    with a matrix of k rows and n columns that lies in panels of p columns, each
+    of which is contiguous (`hybrid.pack_weights`). Products and sums are those of
+    init's element type.
+
+    Constraints:
+      * C1: input and init have rank 2, weight rank 3.
+      * C2: input is [m, k], init [m, n], weight [⌈n / p⌉, k, p] with a static p.
+      * C3: elements are floats, init's at least as wide as the inputs' and of 32
+        or 64 bits.
+
+    ```mlir
+    %r = hybrid.matmul ins(%x, %w : tensor<?x64xf32>, tensor<3x64x32xf32>) outs(%o : tensor<?x80xf32>) -> tensor<?x80xf32>
+    ```
+  }];
+  let arguments = (ins Hybrid_Shaped:$input, Hybrid_Shaped:$weight, Hybrid_Shaped:$init);
+  let assemblyFormat = [{
+    `ins` `(` $input `,` $weight `:` type($input) `,` type($weight) `)`
+    `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($results)^)?
+  }];
+}
+
 def Hybrid_YieldOp : Hybrid_Op<"yield", [Pure, ReturnLike, Terminator,
                                          ParentOneOf<["ParallelOp"]>]> {
   let summary = "the value of a branch";

@@ -73,6 +73,28 @@ def Hybrid_ConcatWeightsOp : Hybrid_Op<"concat_weights", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Hybrid_PackWeightsOp : Hybrid_Op<"pack_weights", [Pure]> {
+  let summary = "a weight in panels of columns";
+  let description = [{
+    result[j div p, l, j mod p] = weight[l, j] (`transposed`: weight[j, l]), and zero
+    for columns that there are not; done when the artifact is written. `weight` is
+    the result of hybrid.weight or hybrid.concat_weights.
+
+    Constraints:
+      * C1: weight is of rank 2 and static; its elements have whole bytes.
+      * C2: the result, of the same element type, is [⌈n / p⌉, k, p] for the n
+        columns and k rows of weight, or of its transpose.
+
+    ```mlir
+    %p = hybrid.pack_weights %w : tensor<64x80xf32> -> tensor<3x64x32xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$weight, UnitAttr:$transposed);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$weight attr-dict `:` type($weight) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def Hybrid_StateOp : Hybrid_Op<"state", [Symbol]> {
   let summary = "declares a state: memory of the model between calls";
   let description = [{

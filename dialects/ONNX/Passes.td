@@ -230,7 +230,10 @@ def ONNXRaiseRotary : Pass<"onnx-raise-rotary", "::mlir::func::FuncOp"> {
     x · cos + Concat(-x2, x1) · sin, where both halves of cos and sin are
     the same, and Concat(x1 · cos - x2 · sin, x2 · cos + x1 · sin), for x
     [batch, heads, positions, channels] with the halves x1 and x2. Channels that a
-    Concat appends unchanged belong to it.
+    Concat appends unchanged belong to it. In the second form, x1 and x2 may be the
+    even and the odd channels: if the results are stacked to pairs again, the
+    embedding is interleaved; if they are written as halves, x gets a permutation
+    of its channels in front.
 
     Before:
     ```mlir
@@ -283,15 +286,17 @@ def ONNXRaiseSSD : Pass<"onnx-raise-ssd", "::mlir::func::FuncOp"> {
   ];
 }
 
-def ONNXRaiseSelectiveScan : Pass<"onnx-raise-selective-scan", "::mlir::func::FuncOp"> {
-  let summary = "Raise the steps of Mamba-1's recurrence to LinearAttention";
+def ONNXRaiseSteps : Pass<"onnx-raise-steps", "::mlir::func::FuncOp"> {
+  let summary = "Raise the unrolled steps of a recurrence to LinearAttention";
   let description = [{
-    A chain of sums s = exp(E)[i] · s + X[i], one for each position of E and X
-    in order, whose states each give an output with C[i]: what a loop over time
-    becomes that an exporter unrolls, and the one step of a decoder. It becomes
-    com.microsoft's LinearAttention with the rule `gated`: a head for each
-    channel, a decay for each channel and state, values of one element, and key
-    and query that all heads share.
+    A chain of steps of LinearAttention, one for each position of its operands in
+    order: what a loop over time becomes that an exporter unrolls, and the one step
+    of a decoder. Each decays the state and adds the product of a key and a value
+    (Mamba-1 and 2, gated linear attention), or what the delta rule adds; and sums
+    the product of the state and a query. The steps become com.microsoft's
+    LinearAttention with the rule `gated`, `delta` or `gated_delta`. Mamba-1 is a
+    head for each channel, a decay for each channel and state, values of one
+    element, and key and query that all heads share.
 
     Before:
     ```mlir
@@ -349,6 +354,71 @@ def ONNXRaiseMoE : Pass<"onnx-raise-moe", "::mlir::func::FuncOp"> {
   let statistics = [
     Statistic<"numRaised", "num-raised", "parts of mixtures raised">,
     Statistic<"numRefused", "num-refused", "candidates that stay as they are">
+  ];
+}
+
+def ONNXRaiseDeltaRule : Pass<"onnx-raise-delta-rule", "::mlir::func::FuncOp"> {
+  let summary = "Raise the chunked gated delta rule to LinearAttention";
+  let description = [{
+    The gated delta rule in chunks (Yang et al., arXiv 2412.06464), as transformers
+    writes it for an exporter: in each chunk, the inverse of a unit triangular
+    matrix by forward substitution, a row at a time and unrolled; then the chunks
+    one after another, unrolled, too. It becomes com.microsoft's LinearAttention
+    with the rule `gated_delta`, which has no chunks. What is computed per head and
+    position in front (an L2 norm, the scale) goes before the transpose, and before
+    the repetition of key heads.
+
+    Before:
+    ```mlir
+    %T = onnx.Add(%substituted, %identity) : (tensor<?x4x2x64x64xf32>, tensor<64x64xf32>) -> tensor<?x4x2x64x64xf32>
+    %u = onnx.MatMul(%T, %weighted) : (tensor<?x4x2x64x64xf32>, tensor<?x4x2x64x24xf32>) -> tensor<?x4x2x64x24xf32>
+    …
+    %new = onnx.Sub(%u0, %read) : (tensor<?x4x64x24xf32>, tensor<?x4x64x24xf32>) -> tensor<?x4x64x24xf32>
+    %inside = onnx.MatMul(%scores, %new) : (tensor<?x4x64x64xf32>, tensor<?x4x64x24xf32>) -> tensor<?x4x64x24xf32>
+    %y = onnx.Add(%before, %inside) : (tensor<?x4x64x24xf32>, tensor<?x4x64x24xf32>) -> tensor<?x4x64x24xf32>
+    ```
+    After:
+    ```mlir
+    %y:2 = onnx.ms.LinearAttention(%q, %k, %v, %none, %g, %beta) {kv_num_heads = 4 : i64, q_num_heads = 4 : i64, scale = 1.000000e+00 : f32, update_rule = "gated_delta"} : (…) -> (tensor<?x?x96xf32>, tensor<?x4x12x24xf32>)
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "recurrences raised">,
+    Statistic<"numRefused", "num-refused", "inverses that are no recurrence">
+  ];
+}
+
+def ONNXRaiseLoops : Pass<"onnx-raise-loops", "::mlir::func::FuncOp"> {
+  let summary = "Raise recurrences in Scan and Loop to LinearAttention";
+  let description = [{
+    A Scan, or a Loop that gathers the positions of its operands one after another,
+    that carries one state, and whose body is a step of LinearAttention: the state
+    decayed, or as it was, plus the product of a key and a value, or by the delta
+    rule; and the next state times a query, summed. It becomes com.microsoft's
+    LinearAttention with the rule of the step: `linear`, `gated`, `delta`, or
+    `gated_delta`. Everything else in the body is computed for all positions at
+    once.
+
+    Before:
+    ```mlir
+    %r:2 = onnx.Scan(%s, %g, %k, %v, %q) {num_scan_inputs = 4 : i64} : (…) -> (tensor<?x4x16x32xf32>, tensor<?x?x4x32xf32>) {
+    ^bb0(%S: tensor<?x4x16x32xf32>, %gi: tensor<?x4x1x1xf32>, %ki: tensor<?x4x16x1xf32>, %vi: tensor<?x4x1x32xf32>, %qi: tensor<?x4x16xf32>):
+      %d = onnx.Exp(%gi) : (tensor<?x4x1x1xf32>) -> tensor<?x4x1x1xf32>
+      %D = onnx.Mul(%S, %d) : (tensor<?x4x16x32xf32>, tensor<?x4x1x1xf32>) -> tensor<?x4x16x32xf32>
+      %kv = onnx.Mul(%ki, %vi) : (tensor<?x4x16x1xf32>, tensor<?x4x1x32xf32>) -> tensor<?x4x16x32xf32>
+      %n = onnx.Add(%D, %kv) : (tensor<?x4x16x32xf32>, tensor<?x4x16x32xf32>) -> tensor<?x4x16x32xf32>
+      %y = onnx.Einsum(%n, %qi) {equation = "bhkv,bhk->bhv"} : (tensor<?x4x16x32xf32>, tensor<?x4x16xf32>) -> tensor<?x4x32xf32>
+      onnx.Yield(%n, %y) : tensor<?x4x16x32xf32>, tensor<?x4x32xf32>
+    }
+    ```
+    After:
+    ```mlir
+    %y:2 = onnx.ms.LinearAttention(%queries, %keys, %values, %s, %logarithms, %none) {kv_num_heads = 4 : i64, q_num_heads = 4 : i64, scale = 1.000000e+00 : f32, update_rule = "gated"} : (…) -> (tensor<?x?x128xf32>, tensor<?x4x16x32xf32>)
+    ```
+  }];
+  let statistics = [
+    Statistic<"numRaised", "num-raised", "recurrences raised">,
+    Statistic<"numRefused", "num-refused", "Scans and Loops that are no recurrence">
   ];
 }
 

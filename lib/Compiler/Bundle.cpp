@@ -4,18 +4,100 @@
 
 #include "hybrid/Import/WeightStore.h"
 #include "hybrid/Runtime/Artifact.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+#include <cstring>
 
 namespace hybrid {
 
-/// Writes the rows of a weight.
-static std::string writeWeight(WeightStore &store, const WeightRef &weight,
-                               const ByteSink &sink) {
+uint64_t WeightRef::getLength() const {
+  if (panels)
+    return llvm::alignTo(panels->columns, panels->width) * panels->rows *
+           panels->bytes;
+  uint64_t length = 0;
+  for (const Part &part : parts)
+    length += part.length;
+  return length;
+}
+
+namespace {
+/// Reads and writes one weight.
+class WeightWriter {
+public:
+  WeightWriter(WeightStore &store, const WeightRef &weight)
+      : store(store), weight(weight) {}
+
+  /// Returns an empty string or what went wrong.
+  std::string write(const ByteSink &sink);
+
+private:
+  /// Copies `size` bytes at `offset` of the parts put together.
+  void copy(uint64_t offset, uint64_t size, char *to) const;
+  void fillPanel(uint64_t first, std::vector<char> &panel) const;
+
+  WeightStore &store;
+  const WeightRef &weight;
   std::vector<llvm::ArrayRef<char>> parts;
+};
+} // namespace
+
+void WeightWriter::copy(uint64_t offset, uint64_t size, char *to) const {
+  uint64_t rowBytes = 0;
+  for (llvm::ArrayRef<char> part : parts)
+    rowBytes += part.size() / weight.rows;
+  while (size > 0) {
+    uint64_t row = offset / rowBytes, at = offset % rowBytes;
+    for (llvm::ArrayRef<char> part : parts) {
+      uint64_t own = part.size() / weight.rows;
+      if (at >= own) {
+        at -= own;
+        continue;
+      }
+      uint64_t count = std::min(size, own - at);
+      std::memcpy(to, part.data() + row * own + at, count);
+      to += count, offset += count, size -= count;
+      break;
+    }
+  }
+}
+
+/// The panel of the columns from `first` on.
+void WeightWriter::fillPanel(uint64_t first, std::vector<char> &panel) const {
+  const WeightRef::Panels &p = *weight.panels;
+  uint64_t count = std::min(p.width, p.columns - first);
+  std::fill(panel.begin(), panel.end(), 0);
+  if (!p.isTransposed) {
+    for (uint64_t row = 0; row < p.rows; ++row)
+      copy((row * p.columns + first) * p.bytes, count * p.bytes,
+           &panel[row * p.width * p.bytes]);
+    return;
+  }
+  std::vector<char> column(p.rows * p.bytes);
+  for (uint64_t i = 0; i < count; ++i) {
+    copy((first + i) * p.rows * p.bytes, column.size(), column.data());
+    for (uint64_t row = 0; row < p.rows; ++row)
+      std::memcpy(&panel[(row * p.width + i) * p.bytes], &column[row * p.bytes],
+                  p.bytes);
+  }
+}
+
+std::string WeightWriter::write(const ByteSink &sink) {
   for (const WeightRef::Part &part : weight.parts) {
     auto bytes = store.get(part.file, part.offset, part.length);
     if (!bytes)
       return toString(bytes.takeError());
     parts.push_back(*bytes);
+  }
+  if (weight.panels) {
+    const WeightRef::Panels &p = *weight.panels;
+    std::vector<char> panel(p.rows * p.width * p.bytes);
+    for (uint64_t first = 0; first < p.columns; first += p.width) {
+      fillPanel(first, panel);
+      if (!sink(panel.data(), panel.size()))
+        return "a weight cannot be written";
+    }
+    return {};
   }
   for (uint64_t row = 0; row < weight.rows; ++row)
     for (llvm::ArrayRef<char> part : parts) {
@@ -34,7 +116,7 @@ writeBundleFile(const std::string &path, llvm::ArrayRef<char> shared,
   std::vector<WeightChunk> chunks;
   for (const WeightRef &weight : weights)
     chunks.push_back({weight.at, weight.getLength(), [&](const ByteSink &sink) {
-                        return writeWeight(store, weight, sink);
+                        return WeightWriter(store, weight).write(sink);
                       }});
   return writeArtifact(path, shared.data(), shared.size(), manifest,
                        weightBytes, chunks);

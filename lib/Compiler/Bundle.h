@@ -6,28 +6,33 @@
 
 #include "llvm/ADT/ArrayRef.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace hybrid {
 
-/// A weight at `at` in the weights section. Each of its `rows` is one of each
-/// part, one behind another; a part is `length` bytes at `offset` of `file`,
-/// beside the model, of as many rows.
+/// A weight at `at` in the weights section: a matrix each of whose `rows` is
+/// one of each part, one behind another; a part is `length` bytes at `offset`
+/// of `file`, beside the model, of as many rows.
 struct WeightRef {
   struct Part {
     std::string file;
     uint64_t offset, length;
   };
+  /// How the matrix is stored: `width` columns of all rows, then the next,
+  /// filled up with zeros. Sizes are those after transposition.
+  struct Panels {
+    uint64_t rows = 0, columns = 0, width = 0;
+    uint64_t bytes = 0; ///< of an element
+    bool isTransposed = false;
+  };
   std::vector<Part> parts;
-  uint64_t rows, at;
+  uint64_t rows = 1, at = 0;
+  std::optional<Panels> panels;
 
-  uint64_t getLength() const {
-    uint64_t length = 0;
-    for (const Part &part : parts)
-      length += part.length;
-    return length;
-  }
+  /// Bytes in the section.
+  uint64_t getLength() const;
 };
 
 /// Writes the artifact `path`; weights are read from the folder of `model`

@@ -207,11 +207,17 @@ std::vector<WeightRef> Compilation::getWeights() {
       auto get = [](DictionaryAttr from, StringRef key) -> uint64_t {
         return from.getAs<IntegerAttr>(key).getInt();
       };
-      WeightRef weight{{}, get(info, "rows"), get(info, "at")};
+      WeightRef weight;
+      weight.rows = get(info, "rows");
+      weight.at = get(info, "at");
       for (auto part :
            info.getAs<ArrayAttr>("parts").getAsRange<DictionaryAttr>())
         weight.parts.push_back({part.getAs<StringAttr>("file").str(),
                                 get(part, "offset"), get(part, "length")});
+      if (auto panels = info.getAs<DictionaryAttr>("panels"))
+        weight.panels = {get(panels, "rows"), get(panels, "columns"),
+                         get(panels, "width"), get(panels, "bytes"),
+                         panels.contains("transposed")};
       report.weightBytes =
           std::max<int64_t>(report.weightBytes, weight.at + weight.getLength());
       weights.push_back(std::move(weight));
@@ -325,6 +331,8 @@ bool Compilation::compile() {
             pipeline.branchForm = options.branchForm;
             pipeline.scanForm = options.scanForm;
             pipeline.scanChunk = options.scanChunk;
+            // Two vectors of float32.
+            pipeline.panel = target.vectorBits / 16;
             buildSchedulePipeline(pm, pipeline);
           },
           done) ||

@@ -41,7 +41,9 @@ static constexpr Family kFamilies[] = {
     {"rotary", onnx::createONNXRaiseRotary},
     {"convs", onnx::createONNXRaiseConvs},
     {"ssd", onnx::createONNXRaiseSSD},
-    {"selective-scan", onnx::createONNXRaiseSelectiveScan},
+    {"steps", onnx::createONNXRaiseSteps},
+    {"delta", onnx::createONNXRaiseDeltaRule},
+    {"loops", onnx::createONNXRaiseLoops},
     {"attention", onnx::createONNXRaiseAttention},
     {"moe", onnx::createONNXRaiseMoE},
     {"gated-norms", createRaiseGatedNormsPass, 2},
@@ -106,6 +108,11 @@ void buildSchedulePipeline(OpPassManager &pm,
   pm.addPass(createCSEPass());
   pm.addNestedPass<func::FuncOp>(createFuseElementwisePass());
   pm.addPass(createCSEPass());
+  if (options.panel > 0) {
+    PackWeightsPassOptions pack;
+    pack.panel = options.panel;
+    pm.addPass(createPackWeightsPass(pack));
+  }
   pm.addPass(createFormKernelsPass());
   pm.addPass(createCSEPass());
   pm.addPass(createGroupLaunchesPass());

@@ -138,7 +138,15 @@ private:
       most = std::max(most, kMaxBooleans);
     return result.type.getNumElements() <= most;
   }
-  /// By value if small or needed, else by place.
+  /// Whether `bytes` are no weights but what passes look at: of rank 2 at
+  /// least, and one number; or not too many elements that are two numbers
+  /// (masks, identity matrices), or whose rows are each the same half twice
+  /// (tables of cosine and sine).
+  bool isPattern(ArrayRef<char> bytes) const;
+  /// The number of different elements: 1, 2, or 3 for more.
+  int countNumbers(ArrayRef<char> bytes) const;
+  bool areHalvesEqual(ArrayRef<char> bytes) const;
+  /// By value if small, a pattern or needed, else by place.
   LogicalResult finish(StringRef file, uint64_t offset, uint64_t length);
 
   ImportContext &context;
@@ -219,10 +227,47 @@ LogicalResult TensorReader::finish(StringRef file, uint64_t offset,
   if (!bytes)
     return error() << "(" << result.type
                    << "): " << llvm::toString(bytes.takeError());
-  if (valueNeeded || isSmall())
+  if (valueNeeded || isSmall() || isPattern(*bytes))
     return makeValue(*bytes);
   result.source = SourceAttr::get(context.context, file, offset, length);
   return success();
+}
+
+int TensorReader::countNumbers(ArrayRef<char> bytes) const {
+  size_t size = bytes.size() / result.type.getNumElements();
+  ArrayRef<char> first = bytes.take_front(size), second;
+  for (ArrayRef<char> rest = bytes; !rest.empty();
+       rest = rest.drop_front(size)) {
+    ArrayRef<char> next = rest.take_front(size);
+    if (next == first || next == second)
+      continue;
+    if (!second.empty())
+      return 3;
+    second = next;
+  }
+  return second.empty() ? 1 : 2;
+}
+
+bool TensorReader::areHalvesEqual(ArrayRef<char> bytes) const {
+  int64_t columns = result.type.getShape().back();
+  size_t row = bytes.size() / result.type.getNumElements() * columns;
+  for (ArrayRef<char> rest = bytes; !rest.empty(); rest = rest.drop_front(row))
+    if (rest.take_front(row / 2) != rest.slice(row / 2, row / 2))
+      return false;
+  return columns % 2 == 0;
+}
+
+bool TensorReader::isPattern(ArrayRef<char> bytes) const {
+  constexpr int64_t kMaxElements = 1 << 16, kMaxEqual = 1 << 22;
+  Type element = result.type.getElementType();
+  int64_t count = result.type.getNumElements();
+  // Bytes may be packed zero points, which are weights.
+  if (result.type.getRank() < 2 || count < 2 || count > kMaxEqual ||
+      !element.isIntOrFloat() || element.getIntOrFloatBitWidth() < 16)
+    return false;
+  int numbers = countNumbers(bytes);
+  return numbers == 1 ||
+         (count <= kMaxElements && (numbers == 2 || areHalvesEqual(bytes)));
 }
 
 LogicalResult TensorReader::readInline() {

@@ -46,7 +46,7 @@ static double getBytes(Value value, ArrayRef<int64_t> shape) {
 
 Origin getOrigin(Value value) {
   while (Operation *op = (value = skipViews(value)).getDefiningOp()) {
-    if (isa<WeightOp, ConcatWeightsOp>(op) || op->hasTrait<OpTrait::ConstantLike>())
+    if (isa<WeightOp, ConcatWeightsOp, PackWeightsOp>(op) || op->hasTrait<OpTrait::ConstantLike>())
       return Origin::Weight;
     if (isa<ReadStateOp>(op))
       return Origin::State;
@@ -268,6 +268,8 @@ bool KernelCost::addComputation(CostModelInterface op,
     if (keys && getParameterOrigin(keys) == Origin::State)
       own.stateBytes += op.getCost(operands, lengths).bytesRead - rest;
   }
+  if (auto matmul = dyn_cast<MatmulOp>(op.getOperation()))
+    noteMatrix(own.flops, {matmul.getInput(), matmul.getWeight()});
   own.bytesRead = std::max(own.bytesRead, 0.0);
   own.bytesWritten = std::max(own.bytesWritten, 0.0);
   cost += own;

@@ -62,6 +62,8 @@ bool isDestinationFill(Operation *op) {
 }
 
 bool isContraction(Operation *op) {
+  if (isa<MatmulOp>(op))
+    return true;
   auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
   return linalgOp && linalgOp.getNumReductionLoops() > 0 &&
          linalgOp.getNumDpsInputs() == 2 && op->getNumResults() == 1;
@@ -107,21 +109,25 @@ bool takesPrologue(OpOperand &use) {
   auto destination = dyn_cast<DestinationStyleOpInterface>(op);
   if (!destination || !isWork(op) || destination.isDpsInit(&use))
     return false;
+  auto type = dyn_cast<RankedTensorType>(use.get().getType());
+  auto fitsBlock = [&] {
+    return type.getRank() > 0 && !type.isDynamicDim(type.getRank() - 1) &&
+           type.getDimSize(type.getRank() - 1) *
+                   llvm::divideCeil(type.getElementTypeBitWidth(), 8) <=
+               kMaxPrologueRowBytes;
+  };
+  // Rows, which each block of columns needs whole, but no columns.
+  if (auto matmul = dyn_cast<MatmulOp>(op))
+    return use == matmul.getInputMutable() && fitsBlock();
   if (isContraction(op)) {
-    // Rows, which each block of columns needs whole, but no columns.
     auto contraction = cast<linalg::LinalgOp>(op);
-    auto type = dyn_cast<RankedTensorType>(use.get().getType());
     AffineMap map = contraction.getMatchingIndexingMap(&use);
     AffineMap out = contraction.getIndexingMapsArray().back();
     unsigned columns = out.getNumResults() > 0
                            ? out.getDimPosition(out.getNumResults() - 1)
                            : 0;
-    if (map.isFunctionOfDim(columns) || !map.isProjectedPermutation() ||
-        type.getRank() == 0 || type.isDynamicDim(type.getRank() - 1))
-      return false;
-    return type.getDimSize(type.getRank() - 1) *
-               llvm::divideCeil(type.getElementTypeBitWidth(), 8) <=
-           kMaxPrologueRowBytes;
+    return !map.isFunctionOfDim(columns) && map.isProjectedPermutation() &&
+           fitsBlock();
   }
   // What a block reads a part of; tables and scales are read whole.
   if (auto attention = dyn_cast<AttentionOp>(op))

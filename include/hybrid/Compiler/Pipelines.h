@@ -55,6 +55,11 @@ struct SchedulePipelineOptions
       *this, "scan-chunk",
       llvm::cl::desc("Steps of a scan's chunk (0: the cheapest)"),
       llvm::cl::init(0)};
+  Option<int64_t> panel{
+      *this, "panel",
+      llvm::cl::desc("Columns of weights that are stored together (0: weights "
+                     "stay as they are)"),
+      llvm::cl::init(32)};
 };
 void buildSchedulePipeline(mlir::OpPassManager &pm,
                            const SchedulePipelineOptions &options);

@@ -19,7 +19,8 @@ struct ImportOptions {
   /// constants, as they are in every file of IR version 4 or later that does
   /// not list them.
   bool overridableInitializers = false;
-  /// Tensors of up to this many elements become onnx.Constant.
+  /// Tensors of up to this many elements become onnx.Constant. So do larger ones
+  /// that are masks, identity matrices, tables of cosines or one number.
   int64_t maxConstantElements = 64;
   /// Function bodies are copied into the graph; a file that grows beyond this
   /// many nodes is refused.

@@ -335,6 +335,34 @@ def ChooseScanFormsPass : Pass<"hybrid-choose-scan-forms", "::mlir::func::FuncOp
   ];
 }
 
+def PackWeightsPass : Pass<"hybrid-pack-weights", "::mlir::ModuleOp"> {
+  let summary = "Stores weights in the order in which products read them";
+  let description = [{
+    Weights that are only multiplied, in all entries and in the same order, are
+    stored in panels of columns, each contiguous, and their products become
+    `hybrid.matmul`.
+
+    Before:
+    ```mlir
+    %w = hybrid.weight "wq" from "model.onnx"[0, 20480] : tensor<64x80xf32>
+    %z = linalg.fill ins(%zero : f32) outs(%o : tensor<?x80xf32>) -> tensor<?x80xf32>
+    %r = linalg.generic … ins(%x, %w : tensor<?x64xf32>, tensor<64x80xf32>) outs(%z : tensor<?x80xf32>) { … x · w … }
+    ```
+    After:
+    ```mlir
+    %w = hybrid.weight "wq" from "model.onnx"[0, 20480] : tensor<64x80xf32>
+    %p = hybrid.pack_weights %w : tensor<64x80xf32> -> tensor<3x64x32xf32>
+    %r = hybrid.matmul ins(%x, %p : tensor<?x64xf32>, tensor<3x64x32xf32>) outs(%o : tensor<?x80xf32>) -> tensor<?x80xf32>
+    ```
+  }];
+  let options = [
+    Option<"panel", "panel", "int64_t", "32", "columns of a panel">
+  ];
+  let statistics = [
+    Statistic<"numPacked", "num-packed", "weights that are stored in panels">
+  ];
+}
+
 def FormKernelsPass : Pass<"hybrid-form-kernels", "::mlir::ModuleOp"> {
   let summary = "Moves all work of the entries into kernels, equal ones once";
   let description = [{

@@ -65,6 +65,8 @@ public:
 
 private:
   LogicalResult placeWeights(Block &body, Value section);
+  LogicalResult placeWeight(Value weight, Value section);
+  FailureOr<DictionaryAttr> describeWeight(Value value);
   /// The value of a symbol, at the entry's start; null if there is none.
   Value symbol(StringRef name);
   /// The view of byte buffer `bytes` at `offset` with the sizes `dims`.
@@ -349,55 +351,91 @@ LogicalResult EntryBufferizer::wrap() {
 }
 
 /// Gives each weight its place in the weights section. A weight that is only a
-/// part of others has none of its own.
+/// part of others, or only used in another order, has none of its own.
 LogicalResult EntryBufferizer::placeWeights(Block &body, Value section) {
-  auto place = [&](Value weight, ArrayRef<WeightOp> parts, int64_t rows) {
-    auto type = cast<RankedTensorType>(weight.getType());
-    SmallVector<Attribute> key = {builder.getI64IntegerAttr(rows)};
-    int64_t length = 0;
-    for (WeightOp part : parts) {
-      length += part.getLength();
-      key.push_back(builder.getDictionaryAttr(
-          {builder.getNamedAttr("file", part.getFileAttr()),
-           builder.getNamedAttr("length", part.getLengthAttr()),
-           builder.getNamedAttr("offset", part.getOffsetAttr())}));
-    }
-    auto [it, isNew] =
-        weightOffsets.insert({builder.getArrayAttr(key), weightBytes});
-    if (isNew)
-      weightBytes = llvm::alignTo(weightBytes + length, 64);
-    builder.setInsertionPoint(weight.getDefiningOp());
-    auto memref =
-        view(weight.getLoc(), section, it->second,
-             builder.getI64ArrayAttr(type.getShape()), type.getElementType());
-    if (failed(memref))
-      return failure();
-    weight.replaceAllUsesWith(
-        toTensor(weight.getLoc(), *memref, /*writable=*/false));
-    weight.getDefiningOp()->erase();
-    return success();
-  };
+  WalkResult result = body.walk([&](PackWeightsOp pack) {
+    return WalkResult(placeWeight(pack.getResult(), section));
+  });
+  if (result.wasInterrupted())
+    return failure();
   for (auto concat :
        llvm::make_early_inc_range(body.getOps<ConcatWeightsOp>())) {
-    SmallVector<WeightOp> parts;
-    for (Value weight : concat.getWeights()) {
-      parts.push_back(weight.getDefiningOp<WeightOp>());
-      if (!parts.back())
-        return concat.emitOpError("concatenates what is no weight of a file");
-    }
-    auto type = cast<RankedTensorType>(concat.getResult().getType());
-    int64_t rows = 1;
-    for (int64_t size : type.getShape().take_front(concat.getAxis()))
-      rows *= size;
-    if (failed(place(concat.getResult(), parts, rows)))
+    if (concat->use_empty())
+      concat.erase();
+    else if (failed(placeWeight(concat.getResult(), section)))
       return failure();
   }
-  for (WeightOp weight : llvm::make_early_inc_range(body.getOps<WeightOp>())) {
+  for (auto weight : llvm::make_early_inc_range(body.getOps<WeightOp>())) {
     if (weight->use_empty())
       weight.erase();
-    else if (failed(place(weight, weight, /*rows=*/1)))
+    else if (failed(placeWeight(weight.getResult(), section)))
       return failure();
   }
+  return success();
+}
+
+/// What says which bytes `value` is made of: rows, parts, panels.
+FailureOr<DictionaryAttr> EntryBufferizer::describeWeight(Value value) {
+  NamedAttrList description;
+  auto set = [&](NamedAttrList &list, StringRef name, int64_t number) {
+    list.set(name, builder.getI64IntegerAttr(number));
+  };
+  if (auto pack = value.getDefiningOp<PackWeightsOp>()) {
+    value = pack.getWeight();
+    auto type = cast<RankedTensorType>(pack.getResult().getType());
+    auto matrix = cast<RankedTensorType>(value.getType());
+    NamedAttrList panels;
+    set(panels, "rows", type.getDimSize(1));
+    set(panels, "columns", matrix.getDimSize(pack.getTransposed() ? 0 : 1));
+    set(panels, "width", type.getDimSize(2));
+    set(panels, "bytes", type.getElementTypeBitWidth() / 8);
+    if (pack.getTransposed())
+      panels.set("transposed", builder.getUnitAttr());
+    description.set("panels", panels.getDictionary(builder.getContext()));
+  }
+  SmallVector<Value> weights = {value};
+  int64_t rows = 1;
+  if (auto concat = value.getDefiningOp<ConcatWeightsOp>()) {
+    weights = concat.getWeights();
+    auto type = cast<RankedTensorType>(value.getType());
+    for (int64_t size : type.getShape().take_front(concat.getAxis()))
+      rows *= size;
+  }
+  SmallVector<Attribute> parts;
+  for (Value weight : weights) {
+    auto part = weight.getDefiningOp<WeightOp>();
+    if (!part)
+      return emitError(value.getLoc())
+             << "a weight that is stored in another order is none of a file";
+    parts.push_back(builder.getDictionaryAttr(
+        {builder.getNamedAttr("file", part.getFileAttr()),
+         builder.getNamedAttr("length", part.getLengthAttr()),
+         builder.getNamedAttr("offset", part.getOffsetAttr())}));
+  }
+  set(description, "rows", rows);
+  description.set("parts", builder.getArrayAttr(parts));
+  return description.getDictionary(builder.getContext());
+}
+
+LogicalResult EntryBufferizer::placeWeight(Value weight, Value section) {
+  FailureOr<DictionaryAttr> description = describeWeight(weight);
+  if (failed(description))
+    return failure();
+  auto type = cast<RankedTensorType>(weight.getType());
+  auto [it, isNew] = weightOffsets.insert({*description, weightBytes});
+  int64_t bits = std::max<int64_t>(type.getElementTypeBitWidth(), 8);
+  if (isNew)
+    weightBytes =
+        llvm::alignTo(weightBytes + type.getNumElements() * bits / 8, 64);
+  builder.setInsertionPoint(weight.getDefiningOp());
+  auto memref =
+      view(weight.getLoc(), section, it->second,
+           builder.getI64ArrayAttr(type.getShape()), type.getElementType());
+  if (failed(memref))
+    return failure();
+  weight.replaceAllUsesWith(
+      toTensor(weight.getLoc(), *memref, /*writable=*/false));
+  weight.getDefiningOp()->erase();
   return success();
 }
 
@@ -417,12 +455,9 @@ struct BufferizeEntries : impl::BufferizeEntriesPassBase<BufferizeEntries> {
     OpBuilder builder(module.getContext());
     SmallVector<Attribute> weights;
     for (auto &[key, offset] : weightOffsets) {
-      ArrayRef<Attribute> fields = cast<ArrayAttr>(key).getValue();
-      weights.push_back(builder.getDictionaryAttr(
-          {builder.getNamedAttr("at", builder.getI64IntegerAttr(offset)),
-           builder.getNamedAttr("parts",
-                                builder.getArrayAttr(fields.drop_front())),
-           builder.getNamedAttr("rows", fields.front())}));
+      NamedAttrList description(cast<DictionaryAttr>(key));
+      description.set("at", builder.getI64IntegerAttr(offset));
+      weights.push_back(description.getDictionary(builder.getContext()));
     }
     numWeights += weights.size();
     module->setAttr(kWeightsAttr, builder.getArrayAttr(weights));

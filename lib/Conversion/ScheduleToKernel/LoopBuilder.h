@@ -236,6 +236,7 @@ private:
 void lowerAttention(AttentionOp op);
 void lowerCacheAppend(CacheAppendOp op);
 void lowerCausalConv(CausalConvOp op);
+void lowerMatmul(MatmulOp op, unsigned vectorBits);
 void lowerRingRead(RingReadOp op);
 void lowerRoute(RouteOp op);
 /// `vectorBits` is the width of a vector register.

@@ -260,7 +260,8 @@ struct LowerComputations : impl::LowerComputationsPassBase<LowerComputations> {
           .Case([&](ExpertMatMulOp product) {
             lowerExpertMatMul(product, vectorBits);
           })
-          .Case(lowerRoute);
+          .Case(lowerRoute)
+          .Case([&](MatmulOp matmul) { lowerMatmul(matmul, vectorBits); });
       ++numLowered;
     }
   }

@@ -29,6 +29,9 @@ constexpr int64_t kAssumedSize = 64;
 /// Output columns and rows of a contraction's block. The rows are a multiple of
 /// the 4 or 6 that hybrid-vectorize-contractions keeps in registers.
 constexpr int64_t kContractionColumns = 128, kContractionRows = 60;
+/// Rows where the weight is in panels: a part of a panel stays in the L1 while
+/// all of them pass over it. A multiple of most numbers of rows in registers.
+constexpr int64_t kMatmulRows = 168;
 /// The same where a block computes its rows first, each of at most 16 KiB.
 constexpr int64_t kPrologueRows = 4;
 /// Query rows of an attention block, channels of a convolution block, with
@@ -56,7 +59,7 @@ public:
     types = op.getLoopIteratorTypes();
   }
 
-  SmallVector<int64_t> choose(linalg::LinalgOp contraction);
+  SmallVector<int64_t> choose(DestinationStyleOpInterface contraction);
 
 private:
   int64_t extent(unsigned i) const {
@@ -64,7 +67,8 @@ private:
                                              : std::max<int64_t>(extents[i], 1);
   }
   SmallVector<int64_t> chooseByVolume(int64_t elements);
-  SmallVector<int64_t> chooseContraction(linalg::LinalgOp contraction);
+  SmallVector<int64_t>
+  chooseContraction(DestinationStyleOpInterface contraction);
   int64_t chooseScanColumns(ScanOp scan);
 
   TilingInterface op;
@@ -97,7 +101,7 @@ SmallVector<int64_t> TileChooser::chooseByVolume(int64_t elements) {
 }
 
 SmallVector<int64_t>
-TileChooser::chooseContraction(linalg::LinalgOp contraction) {
+TileChooser::chooseContraction(DestinationStyleOpInterface contraction) {
   // `op` is the contraction or its epilogue: its last loop runs over the
   // output's columns, the one before over the rows, others over the batch.
   SmallVector<int64_t> tiles(extents.size(), 0);
@@ -109,9 +113,14 @@ TileChooser::chooseContraction(linalg::LinalgOp contraction) {
   bool hasPrologue = llvm::any_of(contraction.getDpsInputs(), [](Value input) {
     return input.getDefiningOp<DestinationStyleOpInterface>();
   });
-  int64_t rows = hasPrologue ? kPrologueRows : kContractionRows;
+  int64_t rows = hasPrologue ? kPrologueRows : kContractionRows,
+          columns = kContractionColumns;
+  if (auto matmul = dyn_cast<MatmulOp>(contraction.getOperation())) {
+    rows = hasPrologue ? kPrologueRows : kMatmulRows;
+    columns = llvm::alignTo(columns, matmul.getWeight().getType().getDimSize(2));
+  }
   for (auto [n, i] : llvm::enumerate(llvm::reverse(parallel)))
-    tiles[i] = n == 0 ? kContractionColumns : n == 1 ? rows : 1;
+    tiles[i] = n == 0 ? columns : n == 1 ? rows : 1;
   return tiles;
 }
 
@@ -133,7 +142,8 @@ int64_t TileChooser::chooseScanColumns(ScanOp scan) {
   return isSequential ? most : columns;
 }
 
-SmallVector<int64_t> TileChooser::choose(linalg::LinalgOp contraction) {
+SmallVector<int64_t>
+TileChooser::choose(DestinationStyleOpInterface contraction) {
   if (isa<AttentionOp>(op))
     return {1, 1, kAttentionRows};
   if (auto scan = dyn_cast<ScanOp>(*op))
@@ -165,8 +175,10 @@ SmallVector<int64_t> TileChooser::choose(linalg::LinalgOp contraction) {
   return chooseByVolume(kElementsPerBlock);
 }
 
-bool isContraction(linalg::LinalgOp op) {
-  return op.getNumReductionLoops() > 0 && op.getNumDpsInputs() == 2;
+bool isContraction(Operation *op) {
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  return isa<MatmulOp>(op) || (linalgOp && linalgOp.getNumReductionLoops() > 0 &&
+                               linalgOp.getNumDpsInputs() == 2);
 }
 
 /// Upstream's tiling divides by the sizes of loops, and a slice of nothing (the
@@ -185,14 +197,13 @@ struct TileToGrid : impl::TileToGridPassBase<TileToGrid> {
       return;
     // The last operation is the one whose result is stored.
     TilingInterface root;
-    linalg::LinalgOp contraction;
+    DestinationStyleOpInterface contraction;
     for (Operation &op : kernel.getBody().front()) {
       if (auto tileable = dyn_cast<TilingInterface>(op);
           tileable && isa<DestinationStyleOpInterface>(op))
         root = tileable;
-      if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-          linalgOp && isContraction(linalgOp))
-        contraction = linalgOp;
+      if (isContraction(&op))
+        contraction = cast<DestinationStyleOpInterface>(op);
       // Loops keep their order.
       if (isa<scf::ForOp>(op))
         return;

@@ -416,3 +416,20 @@ module attributes {hybrid.symbols = []} {
     return %w, %b : tensor<2x5xf32>, tensor<2x3xf32>
   }
 }
+
+// -----
+
+// A weight in panels is stored filled up; in its own order only where that is used.
+
+// CHECK: module attributes {
+// CHECK-SAME: hybrid.weights = [{at = 0 : i64, panels = {bytes = 4 : i64, columns = 5 : i64, rows = 2 : i64, transposed, width = 4 : i64}, parts = [{file = "m.onnx", length = 40 : i64, offset = 0 : i64}], rows = 1 : i64}]
+module attributes {hybrid.symbols = []} {
+  // CHECK-LABEL: func.func @entry(
+  // CHECK-SAME: %{{[^:]*}}: memref<?xi8>, %[[WEIGHTS:[^:]*]]: memref<?xi8>
+  // CHECK: memref.view %[[WEIGHTS]][%{{.*}}][] : memref<?xi8> to memref<2x2x4xf32>
+  func.func @entry() -> (tensor<2x2x4xf32> {hybrid.name = "w", hybrid.dims = [2, 2, 4]}) attributes {hybrid.entry} {
+    %a = hybrid.weight "a" from "m.onnx"[0, 40] : tensor<5x2xf32>
+    %w = hybrid.pack_weights %a {transposed} : tensor<5x2xf32> -> tensor<2x2x4xf32>
+    return %w : tensor<2x2x4xf32>
+  }
+}

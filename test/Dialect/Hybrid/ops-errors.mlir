@@ -1125,6 +1125,54 @@ func.func @parallel_c5(%a: tensor<2xf32>, %s: tensor<3xf32>) {
 
 // -----
 
+func.func @matmul_c1(%x: tensor<4xf32>, %w: tensor<3x64x32xf32>, %o: tensor<4x80xf32>) {
+  // expected-error @+1 {{'hybrid.matmul' op C1: input, weight and init must have rank 2, 3 and 2, but are 'tensor<4xf32>', 'tensor<3x64x32xf32>' and 'tensor<4x80xf32>'}}
+  %r = hybrid.matmul ins(%x, %w : tensor<4xf32>, tensor<3x64x32xf32>) outs(%o : tensor<4x80xf32>) -> tensor<4x80xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c2(%x: tensor<4x64xf32>, %w: tensor<3x64x32xf32>, %o: tensor<4x64xf32>) {
+  // expected-error @+1 {{'hybrid.matmul' op C2: shapes do not fit: input is 'tensor<4x64xf32>', weight 'tensor<3x64x32xf32>', init 'tensor<4x64xf32>'}}
+  %r = hybrid.matmul ins(%x, %w : tensor<4x64xf32>, tensor<3x64x32xf32>) outs(%o : tensor<4x64xf32>) -> tensor<4x64xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c2_panel(%x: tensor<4x64xf32>, %w: tensor<3x64x?xf32>, %o: tensor<4x64xf32>) {
+  // expected-error @+1 {{'hybrid.matmul' op C2: shapes do not fit}}
+  %r = hybrid.matmul ins(%x, %w : tensor<4x64xf32>, tensor<3x64x?xf32>) outs(%o : tensor<4x64xf32>) -> tensor<4x64xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c3(%x: tensor<4x64xbf16>, %w: tensor<3x64x32xbf16>, %o: tensor<4x80xbf16>) {
+  // expected-error @+1 {{'hybrid.matmul' op C3: element types do not fit: input is 'tensor<4x64xbf16>', weight 'tensor<3x64x32xbf16>', init 'tensor<4x80xbf16>'}}
+  %r = hybrid.matmul ins(%x, %w : tensor<4x64xbf16>, tensor<3x64x32xbf16>) outs(%o : tensor<4x80xbf16>) -> tensor<4x80xbf16>
+  return
+}
+
+// -----
+
+func.func @pack_weights_c1(%w: tensor<?x80xf32>) {
+  // expected-error @+1 {{'hybrid.pack_weights' op C1: weight must be static and of rank 2, but is 'tensor<?x80xf32>'}}
+  %r = hybrid.pack_weights %w : tensor<?x80xf32> -> tensor<3x64x32xf32>
+  return
+}
+
+// -----
+
+func.func @pack_weights_c2(%w: tensor<64x80xf32>) {
+  // expected-error @+1 {{'hybrid.pack_weights' op C2: 'tensor<3x64x32xf32>' is not 'tensor<64x80xf32>' in panels}}
+  %r = hybrid.pack_weights %w {transposed} : tensor<64x80xf32> -> tensor<3x64x32xf32>
+  return
+}
+
+// -----
+
 func.func @concat_weights_c1(%a: tensor<2xf32>) {
   // expected-error @+1 {{'hybrid.concat_weights' op C1: needs at least two weights, but has 1}}
   %r = hybrid.concat_weights %a {axis = 0 : i64} : (tensor<2xf32>) -> tensor<2xf32>

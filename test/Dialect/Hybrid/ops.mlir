@@ -254,6 +254,18 @@ func.func @concat_weights() {
   return
 }
 
+// CHECK-LABEL: func.func @matmul
+func.func @matmul(%x: tensor<?x64xf32>, %o: tensor<?x80xf32>) -> tensor<?x80xf32> {
+  %w = hybrid.weight "w" from "m.onnx"[0, 20480] : tensor<64x80xf32>
+  // CHECK: hybrid.pack_weights %{{.*}} : tensor<64x80xf32> -> tensor<3x64x32xf32>
+  %p = hybrid.pack_weights %w : tensor<64x80xf32> -> tensor<3x64x32xf32>
+  // CHECK: hybrid.pack_weights %{{.*}} {transposed} : tensor<64x80xf32> -> tensor<2x80x32xf32>
+  %t = hybrid.pack_weights %w {transposed} : tensor<64x80xf32> -> tensor<2x80x32xf32>
+  // CHECK: hybrid.matmul ins(%{{.*}}, %{{.*}} : tensor<?x64xf32>, tensor<3x64x32xf32>) outs(%{{.*}} : tensor<?x80xf32>) -> tensor<?x80xf32>
+  %r = hybrid.matmul ins(%x, %p : tensor<?x64xf32>, tensor<3x64x32xf32>) outs(%o : tensor<?x80xf32>) -> tensor<?x80xf32>
+  return %r : tensor<?x80xf32>
+}
+
 // CHECK: hybrid.state @past_key.1 kv present "present_key.1" length_axis 2 : tensor<?x2x512x16xf32>
 hybrid.state @"past_key.1" kv present "present_key.1" length_axis 2 : tensor<?x2x512x16xf32>
 // CHECK: hybrid.state @past_conv conv present "present_conv" : tensor<?x192x3xf32>

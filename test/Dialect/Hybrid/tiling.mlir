@@ -398,3 +398,29 @@ module attributes {transform.with_named_sequence} {
     transform.yield
   }
 }
+
+// -----
+
+// A tile of columns takes the panels that it lies in, the last tile a part of one.
+
+// CHECK-LABEL: func.func @matmul(
+// CHECK-SAME: %[[X:[a-z0-9]*]]: tensor<8x16xf32>, %[[W:[a-z0-9]*]]: tensor<3x16x32xf32>
+// CHECK: scf.for %[[I:[a-z0-9]*]] =
+// CHECK: scf.for %[[J:[a-z0-9]*]] =
+// CHECK: %[[SIZE:.*]] = affine.min
+// CHECK-DAG: %[[FIRST:.*]] = affine.apply #{{.*}}()[%[[J]]]
+// CHECK-DAG: %[[NUM:.*]] = affine.apply #{{.*}}()[%[[SIZE]]]
+// CHECK-DAG: %[[ROWS:.*]] = tensor.extract_slice %[[X]][%[[I]], 0] [4, 16] [1, 1]
+// CHECK: %[[PANELS:.*]] = tensor.extract_slice %[[W]][%[[FIRST]], 0, 0] [%[[NUM]], 16, 32] [1, 1, 1]
+// CHECK: hybrid.matmul ins(%[[ROWS]], %[[PANELS]] :
+func.func @matmul(%x: tensor<8x16xf32>, %w: tensor<3x16x32xf32>, %o: tensor<8x80xf32>) -> tensor<8x80xf32> {
+  %r = hybrid.matmul ins(%x, %w : tensor<8x16xf32>, tensor<3x16x32xf32>) outs(%o : tensor<8x80xf32>) -> tensor<8x80xf32>
+  return %r : tensor<8x80xf32>
+}
+module attributes {transform.with_named_sequence} {
+  transform.named_sequence @__transform_main(%root: !transform.any_op {transform.readonly}) {
+    %op = transform.structured.match ops{["hybrid.matmul"]} in %root : (!transform.any_op) -> !transform.any_op
+    %tiled, %loops:2 = transform.structured.fuse %op tile_sizes [4, 64] : (!transform.any_op) -> (!transform.any_op, !transform.any_op, !transform.any_op)
+    transform.yield
+  }
+}

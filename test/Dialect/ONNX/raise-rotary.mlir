@@ -74,11 +74,43 @@ func.func @halves(%x: tensor<?x4x?x16xf32> {onnx.dims = ["b", 4, "t", 16]}, %cos
 
 // -----
 
-// Even and odd channels are read, but halves written.
-// CHECK-LABEL: func.func @permuted(
-// CHECK-NOT: onnx.RotaryEmbedding
-// REMARK: Missed{{.*}}what is rotated are not the two halves of one tensor
-func.func @permuted(%x: tensor<1x4x8x16xf32>, %cos: tensor<8x8xf32>, %sin: tensor<8x8xf32>) -> tensor<1x4x8x16xf32> {
+// Even and odd channels are read, but halves written: the transpose in front
+// becomes one that also puts the channels in this order.
+// CHECK-LABEL: func.func @separated(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x?x4x16xf32>
+// CHECK: %[[P:.*]] = onnx.Reshape(%[[X]], {{.*}} -> tensor<?x?x4x8x2xf32>
+// CHECK: %[[T:.*]] = onnx.Transpose(%[[P]]) {perm = array<i64: 0, 2, 1, 4, 3>} : (tensor<?x?x4x8x2xf32>) -> tensor<?x4x?x2x8xf32>
+// CHECK: %[[S:.*]] = onnx.Reshape(%[[T]], {{.*}} -> tensor<?x4x?x16xf32>
+// CHECK: onnx.RotaryEmbedding(%[[S]], {{.*}}) {onnx.opset = 23 : i64, rotary_embedding_dim = 16 : i64}
+// REMARK: Passed{{.*}}became RotaryEmbedding
+func.func @separated(%w: tensor<?x?x4x16xf32> {onnx.dims = ["b", "t", 4, 16]}, %cos: tensor<?x8xf32> {onnx.dims = ["t", 8]},
+    %sin: tensor<?x8xf32> {onnx.dims = ["t", 8]}) -> tensor<?x4x?x16xf32> {
+  %x = onnx.Transpose(%w) {perm = array<i64: 0, 2, 1, 3>} : (tensor<?x?x4x16xf32>) -> tensor<?x4x?x16xf32>
+  %c0 = onnx.Constant dense<0> : tensor<1xi64>
+  %c1 = onnx.Constant dense<1> : tensor<1xi64>
+  %c2 = onnx.Constant dense<2> : tensor<1xi64>
+  %c3 = onnx.Constant dense<3> : tensor<1xi64>
+  %end = onnx.Constant dense<9223372036854775807> : tensor<1xi64>
+  %x1 = onnx.Slice(%x, %c0, %end, %c3, %c2) : (tensor<?x4x?x16xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x4x?x8xf32>
+  %x2 = onnx.Slice(%x, %c1, %end, %c3, %c2) : (tensor<?x4x?x16xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x4x?x8xf32>
+  %0 = onnx.Mul(%x1, %cos) : (tensor<?x4x?x8xf32>, tensor<?x8xf32>) -> tensor<?x4x?x8xf32>
+  %1 = onnx.Mul(%x2, %sin) : (tensor<?x4x?x8xf32>, tensor<?x8xf32>) -> tensor<?x4x?x8xf32>
+  %real = onnx.Sub(%0, %1) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
+  %2 = onnx.Mul(%x1, %sin) : (tensor<?x4x?x8xf32>, tensor<?x8xf32>) -> tensor<?x4x?x8xf32>
+  %3 = onnx.Mul(%x2, %cos) : (tensor<?x4x?x8xf32>, tensor<?x8xf32>) -> tensor<?x4x?x8xf32>
+  %imaginary = onnx.Add(%2, %3) : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32>
+  %y = onnx.Concat(%real, %imaginary) {axis = -1 : i64} : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>) -> tensor<?x4x?x16xf32>
+  return %y : tensor<?x4x?x16xf32>
+}
+
+// -----
+
+// The same without a transpose.
+// CHECK-LABEL: func.func @separated_alone(
+// CHECK: onnx.Transpose({{.*}}) {perm = array<i64: 0, 1, 2, 4, 3>} : (tensor<1x4x8x8x2xf32>) -> tensor<1x4x8x2x8xf32>
+// CHECK: onnx.RotaryEmbedding({{.*}}) {onnx.opset = 23 : i64, rotary_embedding_dim = 16 : i64}
+// REMARK: Passed{{.*}}became RotaryEmbedding
+func.func @separated_alone(%x: tensor<1x4x8x16xf32>, %cos: tensor<8x8xf32>, %sin: tensor<8x8xf32>) -> tensor<1x4x8x16xf32> {
   %c0 = onnx.Constant dense<0> : tensor<1xi64>
   %c1 = onnx.Constant dense<1> : tensor<1xi64>
   %c2 = onnx.Constant dense<2> : tensor<1xi64>
@@ -94,6 +126,154 @@ func.func @permuted(%x: tensor<1x4x8x16xf32>, %cos: tensor<8x8xf32>, %sin: tenso
   %imaginary = onnx.Add(%2, %3) : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
   %y = onnx.Concat(%real, %imaginary) {axis = -1 : i64} : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x16xf32>
   return %y : tensor<1x4x8x16xf32>
+}
+
+// -----
+
+// Even and odd channels are read and written.
+// CHECK-LABEL: func.func @interleaved(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<1x4x8x16xf32>
+// CHECK: onnx.RotaryEmbedding(%[[X]], {{.*}}) {interleaved = 1 : i64, onnx.opset = 23 : i64, rotary_embedding_dim = 16 : i64}
+// CHECK-NEXT: return
+// REMARK: Passed{{.*}}became RotaryEmbedding
+func.func @interleaved(%x: tensor<1x4x8x16xf32>, %cos: tensor<8x8xf32>, %sin: tensor<8x8xf32>) -> tensor<1x4x8x16xf32> {
+  %c0 = onnx.Constant dense<0> : tensor<1xi64>
+  %c1 = onnx.Constant dense<1> : tensor<1xi64>
+  %c2 = onnx.Constant dense<2> : tensor<1xi64>
+  %c3 = onnx.Constant dense<3> : tensor<1xi64>
+  %end = onnx.Constant dense<9223372036854775807> : tensor<1xi64>
+  %x1 = onnx.Slice(%x, %c0, %end, %c3, %c2) : (tensor<1x4x8x16xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<1x4x8x8xf32>
+  %x2 = onnx.Slice(%x, %c1, %end, %c3, %c2) : (tensor<1x4x8x16xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<1x4x8x8xf32>
+  %0 = onnx.Mul(%x1, %cos) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %1 = onnx.Mul(%x2, %sin) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %real = onnx.Sub(%0, %1) : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %2 = onnx.Mul(%x1, %sin) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %3 = onnx.Mul(%x2, %cos) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %imaginary = onnx.Add(%2, %3) : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %last = onnx.Constant dense<-1> : tensor<1xi64>
+  %ur = onnx.Unsqueeze(%real, %last) : (tensor<1x4x8x8xf32>, tensor<1xi64>) -> tensor<1x4x8x8x1xf32>
+  %ui = onnx.Unsqueeze(%imaginary, %last) : (tensor<1x4x8x8xf32>, tensor<1xi64>) -> tensor<1x4x8x8x1xf32>
+  %pairs = onnx.Concat(%ur, %ui) {axis = -1 : i64} : (tensor<1x4x8x8x1xf32>, tensor<1x4x8x8x1xf32>) -> tensor<1x4x8x8x2xf32>
+  %whole = onnx.Constant dense<[0, 0, 0, 16]> : tensor<4xi64>
+  %y = onnx.Reshape(%pairs, %whole) : (tensor<1x4x8x8x2xf32>, tensor<4xi64>) -> tensor<1x4x8x16xf32>
+  return %y : tensor<1x4x8x16xf32>
+}
+
+// -----
+
+// The same, by columns of [..., 8, 2].
+// CHECK-LABEL: func.func @interleaved_columns(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<1x4x8x16xf32>
+// CHECK: onnx.RotaryEmbedding(%[[X]], {{.*}}) {interleaved = 1 : i64, onnx.opset = 23 : i64, rotary_embedding_dim = 16 : i64}
+// REMARK: Passed{{.*}}became RotaryEmbedding
+func.func @interleaved_columns(%x: tensor<1x4x8x16xf32>, %cos: tensor<8x8xf32>, %sin: tensor<8x8xf32>) -> tensor<1x4x8x16xf32> {
+  %i0 = onnx.Constant dense<0> : tensor<i64>
+  %i1 = onnx.Constant dense<1> : tensor<i64>
+  %sizes = onnx.Constant dense<[0, 0, 0, 8, 2]> : tensor<5xi64>
+  %p = onnx.Reshape(%x, %sizes) : (tensor<1x4x8x16xf32>, tensor<5xi64>) -> tensor<1x4x8x8x2xf32>
+  %x1 = onnx.Gather(%p, %i0) {axis = -1 : i64} : (tensor<1x4x8x8x2xf32>, tensor<i64>) -> tensor<1x4x8x8xf32>
+  %x2 = onnx.Gather(%p, %i1) {axis = -1 : i64} : (tensor<1x4x8x8x2xf32>, tensor<i64>) -> tensor<1x4x8x8xf32>
+  %0 = onnx.Mul(%x1, %cos) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %1 = onnx.Mul(%x2, %sin) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %real = onnx.Sub(%0, %1) : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %2 = onnx.Mul(%x1, %sin) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %3 = onnx.Mul(%x2, %cos) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %imaginary = onnx.Add(%2, %3) : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %last = onnx.Constant dense<-1> : tensor<1xi64>
+  %ur = onnx.Unsqueeze(%real, %last) : (tensor<1x4x8x8xf32>, tensor<1xi64>) -> tensor<1x4x8x8x1xf32>
+  %ui = onnx.Unsqueeze(%imaginary, %last) : (tensor<1x4x8x8xf32>, tensor<1xi64>) -> tensor<1x4x8x8x1xf32>
+  %pairs = onnx.Concat(%ur, %ui) {axis = -1 : i64} : (tensor<1x4x8x8x1xf32>, tensor<1x4x8x8x1xf32>) -> tensor<1x4x8x8x2xf32>
+  %whole = onnx.Constant dense<[0, 0, 0, 16]> : tensor<4xi64>
+  %y = onnx.Reshape(%pairs, %whole) : (tensor<1x4x8x8x2xf32>, tensor<4xi64>) -> tensor<1x4x8x16xf32>
+  return %y : tensor<1x4x8x16xf32>
+}
+
+// -----
+
+// The odd channels stand for the first half.
+// CHECK-LABEL: func.func @odd_first(
+// CHECK-NOT: onnx.RotaryEmbedding
+// REMARK: Missed{{.*}}what is rotated are neither the halves nor the even and odd channels of one tensor
+func.func @odd_first(%x: tensor<1x4x8x16xf32>, %cos: tensor<8x8xf32>, %sin: tensor<8x8xf32>) -> tensor<1x4x8x16xf32> {
+  %c0 = onnx.Constant dense<0> : tensor<1xi64>
+  %c1 = onnx.Constant dense<1> : tensor<1xi64>
+  %c2 = onnx.Constant dense<2> : tensor<1xi64>
+  %c3 = onnx.Constant dense<3> : tensor<1xi64>
+  %end = onnx.Constant dense<9223372036854775807> : tensor<1xi64>
+  %x1 = onnx.Slice(%x, %c1, %end, %c3, %c2) : (tensor<1x4x8x16xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<1x4x8x8xf32>
+  %x2 = onnx.Slice(%x, %c0, %end, %c3, %c2) : (tensor<1x4x8x16xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<1x4x8x8xf32>
+  %0 = onnx.Mul(%x1, %cos) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %1 = onnx.Mul(%x2, %sin) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %real = onnx.Sub(%0, %1) : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %2 = onnx.Mul(%x1, %sin) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %3 = onnx.Mul(%x2, %cos) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %imaginary = onnx.Add(%2, %3) : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %y = onnx.Concat(%real, %imaginary) {axis = -1 : i64} : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x16xf32>
+  return %y : tensor<1x4x8x16xf32>
+}
+
+// -----
+
+// Halves are read, but even and odd channels written.
+// CHECK-LABEL: func.func @joined_as_pairs(
+// CHECK-NOT: onnx.RotaryEmbedding
+// REMARK: Missed{{.*}}halves are read, but even and odd channels written
+func.func @joined_as_pairs(%x: tensor<1x4x8x16xf32>, %cos: tensor<8x8xf32>, %sin: tensor<8x8xf32>) -> tensor<1x4x8x16xf32> {
+  %sizes = onnx.Constant dense<[8, 8]> : tensor<2xi64>
+  %h:2 = onnx.Split(%x, %sizes) {axis = -1 : i64} : (tensor<1x4x8x16xf32>, tensor<2xi64>) -> (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>)
+  %0 = onnx.Mul(%h#0, %cos) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %1 = onnx.Mul(%h#1, %sin) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %real = onnx.Sub(%0, %1) : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %2 = onnx.Mul(%h#0, %sin) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %3 = onnx.Mul(%h#1, %cos) : (tensor<1x4x8x8xf32>, tensor<8x8xf32>) -> tensor<1x4x8x8xf32>
+  %imaginary = onnx.Add(%2, %3) : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  %last = onnx.Constant dense<-1> : tensor<1xi64>
+  %ur = onnx.Unsqueeze(%real, %last) : (tensor<1x4x8x8xf32>, tensor<1xi64>) -> tensor<1x4x8x8x1xf32>
+  %ui = onnx.Unsqueeze(%imaginary, %last) : (tensor<1x4x8x8xf32>, tensor<1xi64>) -> tensor<1x4x8x8x1xf32>
+  %pairs = onnx.Concat(%ur, %ui) {axis = -1 : i64} : (tensor<1x4x8x8x1xf32>, tensor<1x4x8x8x1xf32>) -> tensor<1x4x8x8x2xf32>
+  %whole = onnx.Constant dense<[0, 0, 0, 16]> : tensor<4xi64>
+  %y = onnx.Reshape(%pairs, %whole) : (tensor<1x4x8x8x2xf32>, tensor<4xi64>) -> tensor<1x4x8x16xf32>
+  return %y : tensor<1x4x8x16xf32>
+}
+
+// -----
+
+// Tables in the file, whose halves are equal.
+// CHECK-LABEL: func.func @constant_tables(
+// CHECK-DAG: onnx.Constant dense<{{\[\[\[\[}}1.000000e+00, 2.000000e+00]]]]> : tensor<1x1x1x2xf32>
+// CHECK-DAG: onnx.Constant dense<{{\[\[\[\[}}3.000000e+00, 4.000000e+00]]]]> : tensor<1x1x1x2xf32>
+// CHECK: onnx.RotaryEmbedding({{.*}}) {onnx.opset = 23 : i64, rotary_embedding_dim = 4 : i64}
+// REMARK: Passed{{.*}}became RotaryEmbedding
+func.func @constant_tables(%x: tensor<1x4x1x4xf32>) -> tensor<1x4x1x4xf32> {
+  %cos = onnx.Constant dense<[[[[1.0, 2.0, 1.0, 2.0]]]]> : tensor<1x1x1x4xf32>
+  %sin = onnx.Constant dense<[[[[3.0, 4.0, 3.0, 4.0]]]]> : tensor<1x1x1x4xf32>
+  %sizes = onnx.Constant dense<[2, 2]> : tensor<2xi64>
+  %h:2 = onnx.Split(%x, %sizes) {axis = -1 : i64} : (tensor<1x4x1x4xf32>, tensor<2xi64>) -> (tensor<1x4x1x2xf32>, tensor<1x4x1x2xf32>)
+  %n = onnx.Neg(%h#1) : (tensor<1x4x1x2xf32>) -> tensor<1x4x1x2xf32>
+  %t = onnx.Concat(%n, %h#0) {axis = -1 : i64} : (tensor<1x4x1x2xf32>, tensor<1x4x1x2xf32>) -> tensor<1x4x1x4xf32>
+  %0 = onnx.Mul(%x, %cos) : (tensor<1x4x1x4xf32>, tensor<1x1x1x4xf32>) -> tensor<1x4x1x4xf32>
+  %1 = onnx.Mul(%t, %sin) : (tensor<1x4x1x4xf32>, tensor<1x1x1x4xf32>) -> tensor<1x4x1x4xf32>
+  %y = onnx.Add(%0, %1) : (tensor<1x4x1x4xf32>, tensor<1x4x1x4xf32>) -> tensor<1x4x1x4xf32>
+  return %y : tensor<1x4x1x4xf32>
+}
+
+// -----
+
+// And where they are not.
+// CHECK-LABEL: func.func @constant_tables_differ(
+// CHECK-NOT: onnx.RotaryEmbedding
+// REMARK: Missed{{.*}}the halves of cosine and sine are not provably equal
+func.func @constant_tables_differ(%x: tensor<1x4x1x4xf32>) -> tensor<1x4x1x4xf32> {
+  %cos = onnx.Constant dense<[[[[1.0, 2.0, 1.0, 2.0]]]]> : tensor<1x1x1x4xf32>
+  %sin = onnx.Constant dense<[[[[3.0, 4.0, 3.0, 5.0]]]]> : tensor<1x1x1x4xf32>
+  %sizes = onnx.Constant dense<[2, 2]> : tensor<2xi64>
+  %h:2 = onnx.Split(%x, %sizes) {axis = -1 : i64} : (tensor<1x4x1x4xf32>, tensor<2xi64>) -> (tensor<1x4x1x2xf32>, tensor<1x4x1x2xf32>)
+  %n = onnx.Neg(%h#1) : (tensor<1x4x1x2xf32>) -> tensor<1x4x1x2xf32>
+  %t = onnx.Concat(%n, %h#0) {axis = -1 : i64} : (tensor<1x4x1x2xf32>, tensor<1x4x1x2xf32>) -> tensor<1x4x1x4xf32>
+  %0 = onnx.Mul(%x, %cos) : (tensor<1x4x1x4xf32>, tensor<1x1x1x4xf32>) -> tensor<1x4x1x4xf32>
+  %1 = onnx.Mul(%t, %sin) : (tensor<1x4x1x4xf32>, tensor<1x1x1x4xf32>) -> tensor<1x4x1x4xf32>
+  %y = onnx.Add(%0, %1) : (tensor<1x4x1x4xf32>, tensor<1x4x1x4xf32>) -> tensor<1x4x1x4xf32>
+  return %y : tensor<1x4x1x4xf32>
 }
 
 // -----

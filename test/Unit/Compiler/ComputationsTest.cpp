@@ -1,7 +1,8 @@
 //===- ComputationsTest.cpp - small computations, against their meaning ---===//
 //
 // Causal convolution, rotary embedding, norms, cache append, running sums,
-// routers and products of experts, and parallel branches.
+// routers and products of experts, products with weights in panels and parallel
+// branches.
 //
 //===----------------------------------------------------------------------===//
 
@@ -282,6 +283,28 @@ static void addExpertMatMul(ModuleText &module, Random &random) {
                 out, result, element, toleranceOf(element));
 }
 
+/// Around the sizes of register blocks, parts of panels and tiles.
+static void addMatmul(ModuleText &module, Random &random) {
+  std::string factor = pickFloat(random),
+              other = random.chance(0.7) ? factor : pickFloat(random);
+  std::string sum = factor == "f64" || other == "f64" ? "f64" : "f32";
+  int64_t columns = random.pick<int64_t>({1, 31, 32, 80, 129, 300}),
+          panel = random.pick<int64_t>({3, 8, 16, 32, 32});
+  std::string length = text(random.pick<int64_t>({1, 7, 64, 255, 700}));
+  Dims input = {random.pick<std::string>({"T", "T", "B", "1", "5", "23"}),
+                length},
+       weight = {text((columns + panel - 1) / panel), length, text(panel)},
+       init = {input[0], text(columns)};
+  std::string operands =
+      join({module.input(input, factor), module.input(weight, other)});
+  std::string empty = module.empty(init, sum), out = module.fresh();
+  module.line(out + " = hybrid.matmul ins(" + operands + " : " +
+              type(input, factor) + ", " + type(weight, other) + ") outs(" +
+              empty + " : " + type(init, sum) + ") -> " + type(init, sum));
+  module.result("matmul " + type(input, factor) + " " + type(weight, other),
+                out, init, sum, toleranceOf(sum, 3));
+}
+
 static void addCacheAppend(ModuleText &module, Random &random) {
   std::string element = pickFloat(random), heads = text(random.integer(1, 4)),
               dim = text(random.pick<int64_t>({1, 7, 16}));
@@ -414,6 +437,7 @@ INSTANTIATE_TEST_SUITE_P(
                                      std::pair("CumSum", addCumSum),
                                      std::pair("Route", addRoute),
                                      std::pair("ExpertMatMul", addExpertMatMul),
+                                     std::pair("Matmul", addMatmul),
                                      std::pair("CacheAppend", addCacheAppend),
                                      std::pair("RingRead", addRingRead),
                                      std::pair("Parallel", addParallel)),

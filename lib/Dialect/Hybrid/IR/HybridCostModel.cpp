@@ -297,3 +297,10 @@ Cost RouteOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
     cost.exps += weights;
   return cost;
 }
+
+Cost MatmulOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
+  OperandShapes shapes(*this, operandShapes);
+  Cost cost = getTraffic(*this, shapes);
+  cost.flops = 2 * shapes.count(getInit()) * shapes[getInput()][1];
+  return cost;
+}

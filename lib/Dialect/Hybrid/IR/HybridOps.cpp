@@ -49,6 +49,7 @@ MutableOperandRange RouteOp::getDpsInitsMutable() {
 MutableOperandRange ExpertMatMulOp::getDpsInitsMutable() {
   return getInitMutable();
 }
+MutableOperandRange MatmulOp::getDpsInitsMutable() { return getInitMutable(); }
 
 /// Whether the kernel of `launch` reads the old value of destination `index`.
 static bool kernelReads(LaunchOp launch, unsigned index) {
@@ -131,6 +132,7 @@ HYBRID_COMPUTE_OP(RingReadOp)
 HYBRID_COMPUTE_OP(CumSumOp)
 HYBRID_COMPUTE_OP(RouteOp)
 HYBRID_COMPUTE_OP(ExpertMatMulOp)
+HYBRID_COMPUTE_OP(MatmulOp)
 #undef HYBRID_COMPUTE_OP
 
 void LaunchOp::getEffects(Effects &effects) {

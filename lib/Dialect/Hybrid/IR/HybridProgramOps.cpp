@@ -13,7 +13,7 @@ static InFlightDiagnostic violates(Operation *op, unsigned number) {
 }
 
 //===----------------------------------------------------------------------===//
-// WeightOp, ConcatWeightsOp
+// WeightOp, ConcatWeightsOp, PackWeightsOp
 //===----------------------------------------------------------------------===//
 
 /// The bytes of `type` in a file, one per boolean; none where they are not a
@@ -74,6 +74,24 @@ LogicalResult ConcatWeightsOp::verify() {
     return violates(*this, 3) << "the sizes of the weights along axis " << axis
                               << " add up to " << size << ", but the result is "
                               << result;
+  return success();
+}
+
+LogicalResult PackWeightsOp::verify() {
+  auto weight = cast<RankedTensorType>(getWeight().getType());
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (weight.getRank() != 2 || !weight.hasStaticShape() || !getByteSize(weight))
+    return violates(*this, 1)
+           << "weight must be static and of rank 2, but is " << weight;
+  int64_t rows = weight.getDimSize(0), columns = weight.getDimSize(1);
+  if (getTransposed())
+    std::swap(rows, columns);
+  int64_t panel = result.getRank() == 3 ? result.getDimSize(2) : 0;
+  if (panel < 1 ||
+      result != RankedTensorType::get(
+                    {llvm::divideCeilSigned(columns, panel), rows, panel},
+                    weight.getElementType()))
+    return violates(*this, 2) << result << " is not " << weight << " in panels";
   return success();
 }
 

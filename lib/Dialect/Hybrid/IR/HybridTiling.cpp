@@ -32,6 +32,8 @@ struct DimTile {
   int64_t div = 1;
   /// Index value added to the offset, if any.
   Value base = {};
+  /// Panels of `div` elements: tiles start at one, and may end inside of one.
+  bool isPanel = false;
 };
 
 /// How an operation is tiled.
@@ -210,6 +212,16 @@ static TilingSpec getSpec(CumSumOp op) {
   return spec;
 }
 
+static TilingSpec getSpec(MatmulOp op) {
+  TilingSpec spec(op);
+  spec.loops = {{op.getInit(), 0}, {op.getInit(), 1}};
+  spec.set(op.getInputMutable(), {{0}, {}});
+  spec.set(op.getWeightMutable(),
+           {{1, 1, op.getWeight().getType().getDimSize(2), {}, true}, {}, {}});
+  spec.set(op.getInitMutable(), {{0}, {1}});
+  return spec;
+}
+
 /// A tile is written into the part of the cache that it covers. Where sequences
 /// have positions of their own, setBases replaces the base. Where a position
 /// lies in a ring depends on all of them, so that time is no loop there.
@@ -349,6 +361,13 @@ static FailureOr<Slice> getSlice(OpBuilder &b, Location loc,
     }
     OpFoldResult offset = tile.offsets[dimTile.loop],
                  size = tile.sizes[dimTile.loop];
+    if (dimTile.isPanel) {
+      AffineExpr s0 = b.getAffineSymbolExpr(0);
+      slice.offsets.push_back(scale(b, loc, offset, 1, dimTile.div));
+      slice.sizes.push_back(affine::makeComposedFoldedAffineApply(
+          b, loc, s0.ceilDiv(dimTile.div), {size}));
+      continue;
+    }
     if (!fitsGroups(offset, size, dimTile.div))
       return failure();
     offset = scale(b, loc, offset, dimTile.mul, dimTile.div);
@@ -618,4 +637,5 @@ HYBRID_TILED_OP(RingReadOp)
 HYBRID_TILED_OP(CumSumOp)
 HYBRID_TILED_OP(RouteOp)
 HYBRID_TILED_OP(ExpertMatMulOp)
+HYBRID_TILED_OP(MatmulOp)
 #undef HYBRID_TILED_OP

@@ -467,7 +467,7 @@ LogicalResult GatedNormOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
-// CacheAppendOp, RingReadOp, CumSumOp
+// CacheAppendOp, RingReadOp, CumSumOp, MatmulOp
 //===----------------------------------------------------------------------===//
 
 /// Checks C4 of `op`: a position per sequence.
@@ -560,6 +560,34 @@ LogicalResult CumSumOp::verify() {
     return violates(*this, 3)
            << "the element type must be an integer or float, but is "
            << element;
+  return success();
+}
+
+LogicalResult MatmulOp::verify() {
+  ShapedType input = getInput().getType(), weight = getWeight().getType(),
+             init = getInit().getType();
+  if (input.getRank() != 2 || weight.getRank() != 3 || init.getRank() != 2)
+    return violates(*this, 1)
+           << "input, weight and init must have rank 2, 3 and 2, but are "
+           << input << ", " << weight << " and " << init;
+  int64_t panel = weight.getDimSize(2), columns = init.getDimSize(1);
+  bool isStatic = !ShapedType::isDynamic(columns);
+  if (ShapedType::isDynamic(panel) || panel < 1 ||
+      !agree(input.getDimSize(0), init.getDimSize(0)) ||
+      !agree(input.getDimSize(1), weight.getDimSize(1)) ||
+      (isStatic && !agree(weight.getDimSize(0),
+                          llvm::divideCeilSigned(columns, panel))))
+    return violates(*this, 2) << "shapes do not fit: input is " << input
+                              << ", weight " << weight << ", init " << init;
+  auto sum = dyn_cast<FloatType>(init.getElementType());
+  for (ShapedType factor : {input, weight}) {
+    auto type = dyn_cast<FloatType>(factor.getElementType());
+    if (!sum || !type || sum.getWidth() < 32 ||
+        type.getWidth() > sum.getWidth())
+      return violates(*this, 3)
+             << "element types do not fit: input is " << input << ", weight "
+             << weight << ", init " << init;
+  }
   return success();
 }
 

@@ -600,6 +600,19 @@ static FailureOr<Results> evaluateOp(ExpertMatMulOp op,
   return Results{result};
 }
 
+static FailureOr<Results> evaluateOp(MatmulOp op, const Operands &operands) {
+  const RefTensor &input = operands[op.getInput()],
+                  &weight = operands[op.getWeight()];
+  RefTensor result(operands[op.getInit()].shape);
+  int64_t length = input.shape[1], panel = weight.shape[2];
+  for (int64_t i = 0; i < result.shape[0]; ++i)
+    for (int64_t j = 0; j < result.shape[1]; ++j)
+      for (int64_t l = 0; l < length; ++l)
+        result.at({i, j}) +=
+            input.at({i, l}) * weight.at({j / panel, l, j % panel});
+  return Results{result};
+}
+
 //===----------------------------------------------------------------------===//
 // Parallel
 //===----------------------------------------------------------------------===//
@@ -672,6 +685,7 @@ FailureOr<Results> hybrid::evaluate(Operation *op, ArrayRef<RefTensor> tensors,
     return failure();
   return TypeSwitch<Operation *, FailureOr<Results>>(op)
       .Case<AttentionOp, ScanOp, CausalConvOp, RopeOp, NormOp, GatedNormOp,
-            CacheAppendOp, RingReadOp, CumSumOp, RouteOp, ExpertMatMulOp>(
+            CacheAppendOp, RingReadOp, CumSumOp, RouteOp, ExpertMatMulOp,
+            MatmulOp>(
           [&](auto computation) { return evaluateOp(computation, operands); });
 }

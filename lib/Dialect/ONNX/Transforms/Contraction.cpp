@@ -23,6 +23,17 @@ std::optional<Contraction> Contraction::get(GraphView &view, Value value) {
   return contraction;
 }
 
+Contraction Contraction::getAt(GraphView &view, Value value,
+                               ArrayRef<int> labels, int numReserved) {
+  Contraction contraction(view);
+  contraction.readsPositions = true;
+  contraction.numLabels = numReserved;
+  for (int label : labels)
+    contraction.numLabels = std::max(contraction.numLabels, label + 1);
+  contraction.flatten(value, labels);
+  return contraction;
+}
+
 Value Contraction::getOnly(ArrayRef<int> labels) const {
   return factors.size() == 1 && ArrayRef<int>(factors[0].labels) == labels
              ? factors[0].value
@@ -36,13 +47,14 @@ void Contraction::flatten(Value value, ArrayRef<int> labels) {
   if (op && isFloat && factors.size() < kMostFactors &&
       (flattenEinsum(op, labels) || flattenProduct(op, labels) ||
        flattenMatMul(op, labels) || flattenSum(op, labels) ||
-       flattenView(op, labels)))
+       flattenView(op, labels) ||
+       (readsPositions && flattenPosition(value, labels))))
     return;
   factors.push_back({value, SmallVector<int, 5>(labels)});
 }
 
-SmallVector<int, 5> Contraction::broadcast(Value operand, Value result,
-                                           ArrayRef<int> labels) {
+SmallVector<int, 5> getBroadcastLabels(const GraphView &view, Value operand,
+                                       Value result, ArrayRef<int> labels) {
   int64_t rank = view.getRank(operand);
   SmallVector<int, 5> own(labels.take_back(static_cast<size_t>(rank)));
   for (int64_t dim = 1; dim <= rank; ++dim)
@@ -99,7 +111,8 @@ bool Contraction::flattenProduct(Operation *op, ArrayRef<int> labels) {
       }))
     return false;
   for (Value operand : op->getOperands())
-    flatten(operand, broadcast(operand, op->getResult(0), labels));
+    flatten(operand,
+            getBroadcastLabels(view, operand, op->getResult(0), labels));
   return true;
 }
 
@@ -111,7 +124,8 @@ bool Contraction::flattenMatMul(Operation *op, ArrayRef<int> labels) {
     return false;
   int inner = numLabels++;
   auto getLabels = [&](Value operand, int row, int column) {
-    SmallVector<int, 5> own = broadcast(operand, op->getResult(0), labels);
+    SmallVector<int, 5> own =
+        getBroadcastLabels(view, operand, op->getResult(0), labels);
     own[own.size() - 2] = row;
     own.back() = column;
     return own;
@@ -145,6 +159,50 @@ bool Contraction::flattenSum(Operation *op, ArrayRef<int> labels) {
   }
   flatten(sum.getData(), own);
   return true;
+}
+
+/// One position of a dimension: gone, or left with size 1.
+bool Contraction::flattenPosition(Value value, ArrayRef<int> labels) {
+  Operation *op = value.getDefiningOp();
+  Value data = op->getOperand(0);
+  SmallVector<int, 5> own(labels);
+  if (auto gather = dyn_cast<GatherOp>(op)) {
+    std::optional<int64_t> index = view.getInteger(gather.getIndices());
+    int64_t dim =
+        view.normalizeAxis(data, static_cast<int64_t>(gather.getAxis()));
+    if (!index || view.getRank(gather.getIndices()) != 0 || dim < 0)
+      return false;
+    std::optional<int64_t> size = view.getFixedDim(data, dim);
+    if (*index < 0 && !size)
+      return false;
+    own.insert(own.begin() + dim,
+               getFixedLabel(*index < 0 ? *index + *size : *index));
+    flatten(data, own);
+    return true;
+  }
+  if (auto slice = dyn_cast<SliceOp>(op)) {
+    std::optional<SliceRange> range = view.getSlice(slice);
+    auto start = range ? dyn_cast<AffineConstantExpr>(range->start)
+                       : AffineConstantExpr();
+    if (!start || !view.isFixed(range->length, 1))
+      return false;
+    if (!view.isFixed(view.getDim(data, range->axis), 1))
+      own[range->axis] = getFixedLabel(start.getValue());
+    flatten(data, own);
+    return true;
+  }
+  if (auto split = dyn_cast<SplitOp>(op)) {
+    int64_t dim =
+        view.normalizeAxis(data, static_cast<int64_t>(split.getAxis()));
+    if (dim < 0 || llvm::any_of(op->getResults(), [&](Value result) {
+          return !view.isFixed(view.getDim(result, dim), 1);
+        }))
+      return false;
+    own[dim] = getFixedLabel(cast<OpResult>(value).getResultNumber());
+    flatten(data, own);
+    return true;
+  }
+  return false;
 }
 
 bool Contraction::flattenView(Operation *op, ArrayRef<int> labels) {
@@ -206,7 +264,7 @@ bool Contraction::flattenView(Operation *op, ArrayRef<int> labels) {
     return true;
   }
   if (isa<ExpandOp>(op)) {
-    flatten(data, broadcast(data, op->getResult(0), labels));
+    flatten(data, getBroadcastLabels(view, data, op->getResult(0), labels));
     return true;
   }
   return false;

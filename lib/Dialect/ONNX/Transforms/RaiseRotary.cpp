@@ -7,6 +7,10 @@
 //                                              the same (the anchor is Neg)
 //   Concat(x1 · cos - x2 · sin, x2 · cos + x1 · sin)        R / 2 wide
 //
+// In the second, x1 and x2 may also be the even and the odd channels. Where the
+// results are written back as such, the embedding is interleaved; where they
+// are written as halves, the channels of x are put in this order before.
+//
 //===----------------------------------------------------------------------===//
 
 #include "Raising.h"
@@ -26,6 +30,9 @@ using namespace hybrid::onnx;
 
 namespace {
 
+/// Where the two channels of a pair lie.
+enum class Layout { Halves, Pairs };
+
 /// Tables of which only one half is needed, made once.
 class Tables {
 public:
@@ -40,6 +47,7 @@ public:
 
 private:
   Value makeHalf(Value table);
+  Value makeHalf(ConstantOp table);
   Value cloneHalf(Operation *op, unsigned operand);
 
   GraphView &view;
@@ -64,6 +72,33 @@ Value Tables::cloneHalf(Operation *op, unsigned operand) {
   return result;
 }
 
+/// Of a table in the file.
+Value Tables::makeHalf(ConstantOp table) {
+  auto dense = dyn_cast<DenseFPElementsAttr>(table.getValue());
+  if (!dense || dense.getType().getShape().back() % 2)
+    return Value();
+  SmallVector<int64_t> shape(dense.getType().getShape());
+  int64_t columns = shape.back(), half = columns / 2, i = 0;
+  SmallVector<APFloat> all(dense.getValues<APFloat>()), kept;
+  for (const APFloat &element : all) {
+    int64_t column = i % columns;
+    if (column < half)
+      kept.push_back(element);
+    else if (!element.bitwiseIsEqual(all[i - half]))
+      return Value();
+    ++i;
+  }
+  shape.back() = half;
+  auto type = RankedTensorType::get(shape, dense.getElementType());
+  RaisedBuilder raised(table.getOperation());
+  Value result = ConstantOp::create(raised.builder, raised.loc, type,
+                                    DenseElementsAttr::get(type, kept));
+  view.setShape(result, llvm::map_to_vector(shape, [&](int64_t size) {
+                  return view.getConstant(size);
+                }));
+  return result;
+}
+
 Value Tables::makeHalf(Value table) {
   Operation *op = table.getDefiningOp();
   int64_t rank = view.getRank(table);
@@ -77,6 +112,8 @@ Value Tables::makeHalf(Value table) {
             rank - 1;
     return isTwice ? concat.getInputs()[0] : Value();
   }
+  if (auto constant = dyn_cast<ConstantOp>(op))
+    return makeHalf(constant);
   if (isa<CosOp, SinOp, CastOp, IdentityOp>(op))
     return cloneHalf(op, 0);
   if (isa<MulOp>(op)) {
@@ -149,28 +186,81 @@ public:
   Operation *getResultOp() { return result.getDefiningOp(); }
 
 private:
-  /// The halves of what; start and end of the whole in it.
+  /// Sets x to what `first` and `second` are the halves, or the even and the
+  /// odd channels of; and `reads`.
+  bool matchParts(Value first, Value second);
   bool matchHalves(Value first, Value second);
+  bool matchPairs(Value first, Value second);
+  /// Of a Concat of both parts: what it joins, and what is whole then.
+  const char *matchJoined(ConcatOp concat);
+  Value getJoined(ConcatOp concat, unsigned index);
   void matchRest();
-  bool isSlice(Value value, Value data, int64_t start, int64_t length);
+  bool isSlice(Value value, Value data, int64_t start, int64_t length,
+               int64_t step = 1);
+  Value separate(RaisedBuilder &raised);
 
   GraphView &view;
   Tables &tables;
   Value x, cos, sin, result;
+  Layout reads = Layout::Halves, writes = Layout::Halves;
   int64_t rotaryDim = 0;
 };
 
-bool Rotation::isSlice(Value value, Value data, int64_t start, int64_t length) {
+bool Rotation::isSlice(Value value, Value data, int64_t start, int64_t length,
+                       int64_t step) {
   auto slice = value.getDefiningOp<SliceOp>();
   if (!slice || slice.getData() != data)
     return false;
   std::optional<SliceRange> range = view.getSlice(slice);
-  return range && range->axis == view.getRank(data) - 1 && range->step == 1 &&
-         view.isFixed(range->start, start) &&
+  return range && range->axis == view.getRank(data) - 1 &&
+         range->step == step && view.isFixed(range->start, start) &&
          view.isFixed(range->length, length);
 }
 
-/// Sets x to what `first` and `second` are the halves of.
+bool Rotation::matchParts(Value first, Value second) {
+  if (matchHalves(first, second)) {
+    reads = Layout::Halves;
+    return true;
+  }
+  reads = Layout::Pairs;
+  return matchPairs(first, second);
+}
+
+/// Slices with step 2, or both columns of x as [..., R / 2, 2].
+bool Rotation::matchPairs(Value first, Value second) {
+  if (auto slice = first.getDefiningOp<SliceOp>()) {
+    x = slice.getData();
+    std::optional<int64_t> size = view.getFixedDim(x, -1);
+    if (!size || *size % 2)
+      return false;
+    rotaryDim = *size;
+    return isSlice(first, x, 0, *size / 2, 2) &&
+           isSlice(second, x, 1, *size / 2, 2);
+  }
+  auto even = first.getDefiningOp<GatherOp>();
+  auto odd = second.getDefiningOp<GatherOp>();
+  auto reshape = even ? even.getData().getDefiningOp<ReshapeOp>() : nullptr;
+  if (!reshape || !odd || odd.getData() != even.getData())
+    return false;
+  Value paired = reshape.getReshaped();
+  auto isColumn = [&](GatherOp gather, int64_t column) {
+    std::optional<int64_t> index = view.getInteger(gather.getIndices());
+    return index && (*index == column || *index == column - 2) &&
+           view.getRank(gather.getIndices()) == 0 &&
+           view.normalizeAxis(paired, static_cast<int64_t>(gather.getAxis())) ==
+               view.getRank(paired) - 1;
+  };
+  x = reshape.getData();
+  std::optional<int64_t> size = view.getFixedDim(x, -1);
+  if (!size || *size % 2 || !isColumn(even, 0) || !isColumn(odd, 1))
+    return false;
+  rotaryDim = *size;
+  SmallVector<AffineExpr> shape = view.getShape(x);
+  shape.back() = view.getConstant(*size / 2);
+  shape.push_back(view.getConstant(2));
+  return view.hasShape(paired, shape);
+}
+
 bool Rotation::matchHalves(Value first, Value second) {
   auto split = first.getDefiningOp<SplitOp>();
   if (split) {
@@ -219,11 +309,23 @@ const char *Rotation::matchNegation(NegOp negation) {
   return nullptr;
 }
 
+/// What `concat` joins; where it stacks, what it stacks.
+Value Rotation::getJoined(ConcatOp concat, unsigned index) {
+  Value input = concat.getInputs()[index];
+  auto unsqueeze = input.getDefiningOp<UnsqueezeOp>();
+  if (!unsqueeze)
+    return input;
+  std::optional<int64_t> axis = view.getInteger(unsqueeze.getAxes());
+  return axis && view.normalizeAxis(input, *axis) == view.getRank(input) - 1
+             ? unsqueeze.getData()
+             : input;
+}
+
 bool Rotation::isCandidate(ConcatOp concat) {
   if (concat.getInputs().size() != 2)
     return false;
-  auto real = concat.getInputs()[0].getDefiningOp<SubOp>();
-  auto imaginary = concat.getInputs()[1].getDefiningOp<AddOp>();
+  auto real = getJoined(concat, 0).getDefiningOp<SubOp>();
+  auto imaginary = getJoined(concat, 1).getDefiningOp<AddOp>();
   auto isProduct = [](Value value) {
     return isa_and_nonnull<MulOp>(value.getDefiningOp());
   };
@@ -235,22 +337,23 @@ bool Rotation::isCandidate(ConcatOp concat) {
 }
 
 const char *Rotation::matchPair(ConcatOp concat) {
-  Operation *real = concat.getInputs()[0].getDefiningOp();
-  Operation *imaginary = concat.getInputs()[1].getDefiningOp();
+  Operation *real = getJoined(concat, 0).getDefiningOp();
+  Operation *imaginary = getJoined(concat, 1).getDefiningOp();
   Operation *first = real->getOperand(0).getDefiningOp();
   Operation *second = real->getOperand(1).getDefiningOp();
   Value x1, x2;
   // x1 · cos and x2 · sin, factors in any order.
   for (unsigned i : {0, 1})
     for (unsigned j : {0, 1})
-      if (!x1 && matchHalves(first->getOperand(i), second->getOperand(j))) {
+      if (!x1 && matchParts(first->getOperand(i), second->getOperand(j))) {
         x1 = first->getOperand(i);
         x2 = second->getOperand(j);
         cos = first->getOperand(1 - i);
         sin = second->getOperand(1 - j);
       }
   if (!x1)
-    return "what is rotated are not the two halves of one tensor";
+    return "what is rotated are neither the halves nor the even and odd "
+           "channels of one tensor";
   auto isProduct = [](Value value, Value a, Value b) {
     Operation *op = value.getDefiningOp();
     return (op->getOperand(0) == a && op->getOperand(1) == b) ||
@@ -261,13 +364,28 @@ const char *Rotation::matchPair(ConcatOp concat) {
       !(isProduct(right, x1, sin) && isProduct(left, x2, cos)))
     return "the second half is not x1 · sin + x2 · cos";
   // The loop above leaves x as it was tried last.
-  matchHalves(x1, x2);
+  matchParts(x1, x2);
+  return matchJoined(concat);
+}
+
+const char *Rotation::matchJoined(ConcatOp concat) {
   result = concat->getResult(0);
+  if (getJoined(concat, 0) == concat.getInputs()[0])
+    return nullptr;
+  if (reads == Layout::Halves)
+    return "halves are read, but even and odd channels written";
+  writes = Layout::Pairs;
+  auto reshape = getOnlyUser<ReshapeOp>(result);
+  if (!reshape || !view.haveSameShape(reshape.getReshaped(), x))
+    return "the pairs are not joined to the shape of what is rotated";
+  result = reshape.getReshaped();
   return nullptr;
 }
 
 /// Channels behind the rotated ones, appended as they were.
 void Rotation::matchRest() {
+  if (reads != writes)
+    return;
   auto rotated = x.getDefiningOp<SliceOp>();
   auto joined = getOnlyUser<ConcatOp>(result);
   if (!rotated || !joined || joined.getInputs().size() != 2 ||
@@ -306,12 +424,54 @@ const char *Rotation::finish() {
   return nullptr;
 }
 
+/// x with its even channels in the first half, its odd ones in the second. A
+/// transpose that x comes from becomes part of this one.
+Value Rotation::separate(RaisedBuilder &raised) {
+  int64_t half = rotaryDim / 2;
+  Value source = x;
+  SmallVector<int64_t> perm = {0, 1, 2, 3};
+  auto moved = x.getDefiningOp<TransposeOp>();
+  if (moved && moved.getPerm() && moved.getPerm()->back() == 3) {
+    source = moved.getData();
+    perm.assign(moved.getPerm()->begin(), moved.getPerm()->end());
+  }
+  perm.insert(perm.end() - 1, 4);
+  SmallVector<AffineExpr> shape = view.getShape(x);
+  SmallVector<AffineExpr> pairs = view.getShape(source), parts = shape;
+  pairs.back() = view.getConstant(half);
+  pairs.push_back(view.getConstant(2));
+  parts.back() = view.getConstant(2);
+  parts.push_back(view.getConstant(half));
+  Type element = getElementTypeOrSelf(x.getType());
+  Value split[] = {source, raised.getIntegers({0, 0, 0, half, 2})};
+  Value paired = raised.create<ReshapeOp>(getTensorType(pairs, element), split)
+                     ->getResult(0);
+  Value turned =
+      raised
+          .create<TransposeOp>(
+              getTensorType(parts, element), paired, 0,
+              {raised.builder.getNamedAttr(
+                  "perm", raised.builder.getDenseI64ArrayAttr(perm))})
+          ->getResult(0);
+  Value joined[] = {turned, raised.getIntegers({0, 0, 0, rotaryDim})};
+  Value whole = raised.create<ReshapeOp>(getTensorType(shape, element), joined)
+                    ->getResult(0);
+  view.setShape(paired, pairs);
+  view.setShape(turned, parts);
+  view.setShape(whole, shape);
+  return whole;
+}
+
 void Rotation::rewrite() {
   RaisedBuilder raised(getResultOp());
-  Value operands[] = {x, cos, sin, raised.getNone()};
-  auto rotary = raised.create<RotaryEmbeddingOp>(
-      result.getType(), operands, 23,
-      {raised.getNamed("rotary_embedding_dim", rotaryDim)});
+  Value operands[] = {reads == writes ? x : separate(raised), cos, sin,
+                      raised.getNone()};
+  SmallVector<NamedAttribute> attributes = {
+      raised.getNamed("rotary_embedding_dim", rotaryDim)};
+  if (writes == Layout::Pairs)
+    attributes.push_back(raised.getNamed("interleaved", int64_t(1)));
+  auto rotary = raised.create<RotaryEmbeddingOp>(result.getType(), operands, 23,
+                                                 attributes);
   view.replace(result, rotary->getResult(0));
 }
 

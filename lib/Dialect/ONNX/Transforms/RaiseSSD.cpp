@@ -20,6 +20,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Chunking.h"
 #include "Contraction.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXCoreOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXMathOps.h"
@@ -59,89 +60,19 @@ public:
 
 private:
   bool isSegmentSum(Value value, Value &source);
-  Value skipMask(Value value, int64_t diagonal, double masked);
-  bool isBlocked(Value condition, bool blocks, int64_t diagonal);
-  bool isAllTrue(Value value);
 
   GraphView &view;
 };
-
-bool Segments::isAllTrue(Value value) {
-  if (auto expand = value.getDefiningOp<ExpandOp>())
-    value = expand.getInput();
-  if (auto filled = value.getDefiningOp<ConstantOfShapeOp>()) {
-    auto dense = dyn_cast_or_null<DenseIntElementsAttr>(filled.getValueAttr());
-    return dense && dense.isSplat() && !dense.getSplatValue<APInt>().isZero();
-  }
-  auto constant = value.getDefiningOp<ConstantOp>();
-  auto dense = constant ? dyn_cast<DenseIntElementsAttr>(constant.getValue())
-                        : DenseIntElementsAttr();
-  return dense && dense.isSplat() && !dense.getSplatValue<APInt>().isZero();
-}
-
-/// Whether `condition` is `blocks` exactly where column > row + diagonal.
-bool Segments::isBlocked(Value condition, bool blocks, int64_t diagonal) {
-  if (auto negated = condition.getDefiningOp<NotOp>())
-    return isBlocked(negated->getOperand(0), !blocks, diagonal);
-  if (auto triangle = condition.getDefiningOp<TriluOp>()) {
-    std::optional<int64_t> k = 0;
-    if (!isa<NoneType>(triangle.getK().getType()))
-      k = view.getInteger(triangle.getK());
-    bool isUpper = triangle.getUpper() != 0;
-    return k && isAllTrue(triangle.getInput()) && isUpper == blocks &&
-           *k == (isUpper ? diagonal + 1 : diagonal);
-  }
-  auto constant = condition.getDefiningOp<ConstantOp>();
-  auto dense = constant ? dyn_cast<DenseIntElementsAttr>(constant.getValue())
-                        : DenseIntElementsAttr();
-  if (!dense || !dense.getElementType().isInteger(1) ||
-      dense.getType().getRank() < 2)
-    return false;
-  ArrayRef<int64_t> shape = dense.getType().getShape();
-  int64_t rows = shape[shape.size() - 2], columns = shape.back();
-  if (dense.getNumElements() != rows * columns)
-    return false;
-  int64_t i = 0;
-  for (bool element : dense.getValues<bool>()) {
-    bool isAbove = i % columns > i / columns + diagonal;
-    if (element != (isAbove ? blocks : !blocks))
-      return false;
-    ++i;
-  }
-  return true;
-}
-
-/// What Where keeps up to the diagonal and replaces by `masked` above it.
-Value Segments::skipMask(Value value, int64_t diagonal, double masked) {
-  auto where = value.getDefiningOp<WhereOp>();
-  if (!where)
-    return Value();
-  for (bool blocks : {true, false}) {
-    Value other = blocks ? where.getX() : where.getY();
-    Value kept = blocks ? where.getY() : where.getX();
-    if (view.isNumber(other, masked) && view.haveSameShape(kept, value) &&
-        isBlocked(where.getCondition(), blocks, diagonal))
-      return kept;
-  }
-  return Value();
-}
-
-bool isCumSumAlong(GraphView &view, CumSumOp op, int64_t fromBack) {
-  std::optional<int64_t> axis = view.getInteger(op.getAxis());
-  return axis && op.getExclusive() == 0 && op.getReverse() == 0 &&
-         view.normalizeAxis(op.getX(), *axis) ==
-             view.getRank(op.getX()) - fromBack;
-}
 
 Value Segments::getSource(Value value) {
   auto exponential = value.getDefiningOp<ExpOp>();
   if (!exponential)
     return Value();
-  Value sums = skipMask(exponential->getOperand(0), 0, -INFINITY);
+  Value sums = skipTriangle(view, exponential->getOperand(0), 0, -INFINITY);
   auto cumulated = sums ? sums.getDefiningOp<CumSumOp>() : nullptr;
   if (!cumulated || !isCumSumAlong(view, cumulated, 2))
     return Value();
-  Value repeated = skipMask(cumulated.getX(), -1, 0);
+  Value repeated = skipTriangle(view, cumulated.getX(), -1, 0);
   auto expand = repeated ? repeated.getDefiningOp<ExpandOp>() : nullptr;
   auto unsqueeze =
       expand ? expand.getInput().getDefiningOp<UnsqueezeOp>() : nullptr;
@@ -233,8 +164,6 @@ private:
   const char *matchInitial(Value initial);
   const char *matchResult();
   void matchFinal(Value states);
-  Value getPerToken(Value chunked);
-  Value getRepeated(Value heads);
   bool isExpOf(Value value, Value source);
   Value flattenHeads(RaisedBuilder &raised, Value value);
   bool canCut(Value value);
@@ -399,21 +328,7 @@ const char *SSD::matchInitial(Value initial) {
     past = unsqueeze.getData();
     return nullptr;
   }
-  Value filled = initial;
-  if (auto expand = initial.getDefiningOp<ExpandOp>())
-    filled = expand.getInput();
-  if (view.isNumber(filled, 0))
-    return nullptr;
-  if (auto constant = initial.getDefiningOp<ConstantOfShapeOp>()) {
-    auto dense = dyn_cast_or_null<DenseFPElementsAttr>(constant.getValueAttr());
-    if (!constant.getValueAttr() ||
-        (dense && dense.isSplat() && dense.getSplatValue<APFloat>().isZero()))
-      return nullptr;
-  }
-  auto constant = initial.getDefiningOp<ConstantOp>();
-  auto dense = constant ? dyn_cast<DenseFPElementsAttr>(constant.getValue())
-                        : DenseFPElementsAttr();
-  if (dense && dense.isSplat() && dense.getSplatValue<APFloat>().isZero())
+  if (isAllZero(view, initial))
     return nullptr;
   return "the initial state is neither zero nor one state per sequence";
 }
@@ -474,62 +389,6 @@ void SSD::matchFinal(Value states) {
   }
 }
 
-/// v [B, T, …] of v padded by zeros at the end and reshaped to
-/// [B, chunks, positions, …]; or null.
-Value SSD::getPerToken(Value chunked) {
-  auto reshape = chunked.getDefiningOp<ReshapeOp>();
-  if (!reshape)
-    return Value();
-  Value whole = reshape.getData();
-  SmallVector<AffineExpr> to = view.getShape(chunked);
-  SmallVector<AffineExpr> from = view.getShape(whole);
-  if (to.size() < 3 || from.size() + 1 != to.size() ||
-      !view.isEqual(to[0], from[0]) ||
-      !view.isEqual(view.getShapes().simplify(to[1] * to[2]), from[1]))
-    return Value();
-  for (size_t dim = 2; dim < from.size(); ++dim)
-    if (!view.isEqual(from[dim], to[dim + 1]))
-      return Value();
-  auto pad = whole.getDefiningOp<PadOp>();
-  if (!pad)
-    return whole;
-  auto pads = view.getElements(pad.getPads());
-  if (!pads || pads->size() != 2 * from.size() || pad.getMode() != "constant" ||
-      !isa<NoneType>(pad.getAxes().getType()) ||
-      (!isa<NoneType>(pad.getConstantValue().getType()) &&
-       !view.isNumber(pad.getConstantValue(), 0)))
-    return Value();
-  for (size_t i = 0; i < pads->size(); ++i)
-    if (i != from.size() + 1 && !view.isFixed((*pads)[i], 0))
-      return Value();
-  return pad.getData();
-}
-
-/// x [B, T, G, N] of Reshape(Expand or Tile(Unsqueeze(x))) [B, T, G · R, N].
-Value SSD::getRepeated(Value heads) {
-  auto reshape = heads.getDefiningOp<ReshapeOp>();
-  Operation *repeat = reshape ? reshape.getData().getDefiningOp() : nullptr;
-  if (!isa_and_nonnull<ExpandOp, TileOp>(repeat))
-    return heads;
-  auto unsqueeze = repeat->getOperand(0).getDefiningOp<UnsqueezeOp>();
-  if (!unsqueeze)
-    return heads;
-  Value source = unsqueeze.getData();
-  SmallVector<AffineExpr> from = view.getShape(source);
-  std::optional<int64_t> axis = view.getInteger(unsqueeze.getAxes());
-  std::optional<int64_t> groups = view.getFixedDim(source, 2);
-  std::optional<int64_t> repeats = view.getFixedDim(repeat->getResult(0), 3);
-  bool isRepeated =
-      from.size() == 4 && axis && (*axis == 3 || *axis == -2) && groups &&
-      repeats &&
-      view.hasShape(
-          repeat->getResult(0),
-          {from[0], from[1], from[2], view.getConstant(*repeats), from[3]}) &&
-      view.hasShape(heads, {from[0], from[1],
-                            view.getConstant(*groups * *repeats), from[3]});
-  return isRepeated ? source : heads;
-}
-
 const char *SSD::matchResult() {
   auto reshape = getOnlyUser<ReshapeOp>(sum->getResult(0));
   shape = view.getShape(value);
@@ -561,10 +420,10 @@ const char *SSD::match() {
   std::optional<Contraction> transposed = Contraction::get(view, decays);
   a = transposed ? transposed->getOnly({0, 2, 3, 1}) : Value();
   // decays [b,h,c,l] of a [b,c,l,h].
-  decay = a ? getPerToken(a) : Value();
-  key = getPerToken(b);
-  query = getPerToken(c);
-  value = getPerToken(x);
+  decay = a ? getPerToken(view, a, 1) : Value();
+  key = getPerToken(view, b, 1);
+  query = getPerToken(view, c, 1);
+  value = getPerToken(view, x, 1);
   if (!decay || !key || !query || !value)
     return "a factor is not padded by zeros and cut into chunks";
   SmallVector<AffineExpr> values = view.getShape(value);
@@ -577,7 +436,8 @@ const char *SSD::match() {
   for (Value tensor : {value, key})
     if (!view.getFixedDim(tensor, 2) || !view.getFixedDim(tensor, 3))
       return "the number of heads or a head size is not fixed";
-  Value keyGroups = getRepeated(key), queryGroups = getRepeated(query);
+  Value keyGroups = getRepeated(view, key),
+        queryGroups = getRepeated(view, query);
   if (view.isEqual(view.getDim(keyGroups, 2), view.getDim(queryGroups, 2))) {
     key = keyGroups;
     query = queryGroups;

@@ -1,0 +1,201 @@
+//===- LowerMatmul.cpp - products with weights in panels ------------------===//
+//
+// Per panel of columns the reduction is cut into parts whose piece of the panel
+// stays in the L1 while all rows of the tile pass over it; R rows × one panel
+// of the output stay in registers meanwhile (Goto and van de Geijn, "Anatomy of
+// high-performance matrix multiplication", with the weight packed beforehand).
+// A single row reads the panel as one stream, which is all that decoding needs.
+//
+//===----------------------------------------------------------------------===//
+
+#include "LoopBuilder.h"
+
+#include <numeric>
+
+using namespace mlir;
+
+namespace hybrid {
+namespace {
+
+/// Bytes of a panel's part that stay in the L1 beside the rows.
+constexpr int64_t kPartBytes = 32 << 10;
+
+class MatmulLowering {
+public:
+  MatmulLowering(MatmulOp op, unsigned vectorBits);
+  void lower();
+
+private:
+  VectorType vector(Type element) { return VectorType::get({lanes}, element); }
+  Value loadWeight(Value step, int64_t v);
+  Value loadFactor(Value row, Value step);
+  Value outputColumn(int64_t v) { return b.addI(column, b.index(v * lanes)); }
+  Value maskOf(int64_t v);
+  SmallVector<Value> loadSums(int64_t rows, bool isMasked);
+  void storeSums(int64_t rows, ValueRange sums, bool isMasked);
+  void multiplyRows(bool isMasked);
+  void multiplyBlock(int64_t rows, bool isMasked);
+  Value extend(Value value, Type type) {
+    return value.getType() == type
+               ? value
+               : arith::ExtFOp::create(b, type, value).getResult();
+  }
+
+  MatmulOp op;
+  LoopBuilder b;
+  int64_t panel, lanes, numVectors, blockRows;
+  /// The panel, its first column, the rows' first, and the part of the
+  /// reduction.
+  Value panelIndex, column, firstRow, begin, end;
+};
+
+MatmulLowering::MatmulLowering(MatmulOp op, unsigned vectorBits)
+    : op(op), b(op, op.getInit().getType().getElementType()),
+      panel(op.getWeight().getType().getDimSize(2)) {
+  lanes = std::gcd<int64_t>(
+      panel, vectorBits / b.getComputeType().getIntOrFloatBitWidth());
+  numVectors = panel / lanes;
+  // Registers for the sums, the panel's row and a factor.
+  int64_t registers = vectorBits >= 512 ? 32 : 16;
+  blockRows =
+      std::max<int64_t>(1, (registers - numVectors - 1) / numVectors / 2 * 2);
+}
+
+Value MatmulLowering::loadWeight(Value step, int64_t v) {
+  Type element = op.getWeight().getType().getElementType();
+  Value value =
+      vector::LoadOp::create(b, vector(element), op.getWeight(),
+                             ValueRange{panelIndex, step, b.index(v * lanes)});
+  return extend(value, vector(b.getComputeType()));
+}
+
+Value MatmulLowering::loadFactor(Value row, Value step) {
+  Value value = memref::LoadOp::create(b, op.getInput(), ValueRange{row, step});
+  return vector::BroadcastOp::create(b, vector(b.getComputeType()),
+                                     extend(value, b.getComputeType()));
+}
+
+/// The lanes of vector `v` that are columns of the output.
+Value MatmulLowering::maskOf(int64_t v) {
+  Value rest = b.subI(b.dim(op.getInit(), 1), outputColumn(v));
+  return vector::CreateMaskOp::create(
+      b, VectorType::get({lanes}, b.getI1Type()), ValueRange{rest});
+}
+
+/// The sums of the parts before; zeros for the first.
+SmallVector<Value> MatmulLowering::loadSums(int64_t rows, bool isMasked) {
+  VectorType type = vector(b.getComputeType());
+  Value zero = arith::ConstantOp::create(b, b.getZeroAttr(type));
+  SmallVector<Value> zeros(rows * numVectors, zero);
+  if (matchPattern(begin, m_Zero()))
+    return zeros;
+  Value isFirst = b.cmpI(arith::CmpIPredicate::eq, begin, b.index(0));
+  SmallVector<Type> types(zeros.size(), type);
+  auto choice = scf::IfOp::create(b, types, isFirst, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(choice.thenBlock());
+  scf::YieldOp::create(b, zeros);
+  b.setInsertionPointToStart(choice.elseBlock());
+  SmallVector<Value> sums;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t v = 0; v < numVectors; ++v) {
+      SmallVector<Value> at = {b.addI(firstRow, b.index(r)), outputColumn(v)};
+      sums.push_back(
+          isMasked
+              ? vector::MaskedLoadOp::create(b, type, op.getInit(), at,
+                                             maskOf(v), zero)
+                    .getResult()
+              : vector::LoadOp::create(b, type, op.getInit(), at).getResult());
+    }
+  scf::YieldOp::create(b, sums);
+  return llvm::to_vector_of<Value>(choice.getResults());
+}
+
+void MatmulLowering::storeSums(int64_t rows, ValueRange sums, bool isMasked) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t v = 0; v < numVectors; ++v) {
+      SmallVector<Value> at = {b.addI(firstRow, b.index(r)), outputColumn(v)};
+      Value sum = sums[r * numVectors + v];
+      if (isMasked)
+        vector::MaskedStoreOp::create(b, op.getInit(), at, maskOf(v), sum);
+      else
+        vector::StoreOp::create(b, sum, op.getInit(), at);
+    }
+}
+
+/// `rows` rows from firstRow on.
+void MatmulLowering::multiplyBlock(int64_t rows, bool isMasked) {
+  SmallVector<Value> init = loadSums(rows, isMasked);
+  auto loop = scf::ForOp::create(b, begin, end, b.index(1), init);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Value step = loop.getInductionVar();
+    SmallVector<Value> weights, next;
+    for (int64_t v = 0; v < numVectors; ++v)
+      weights.push_back(loadWeight(step, v));
+    for (int64_t r = 0; r < rows; ++r) {
+      Value factor = loadFactor(b.addI(firstRow, b.index(r)), step);
+      for (int64_t v = 0; v < numVectors; ++v)
+        next.push_back(vector::FMAOp::create(
+            b, factor, weights[v],
+            loop.getRegionIterArgs()[r * numVectors + v]));
+    }
+    scf::YieldOp::create(b, next);
+  }
+  storeSums(rows, loop.getResults(), isMasked);
+}
+
+/// All rows in blocks, then those left over in smaller ones.
+void MatmulLowering::multiplyRows(bool isMasked) {
+  Value low = b.index(0), total = b.dim(op.getInit(), 0);
+  std::optional<int64_t> known = getConstantIntValue(total);
+  for (int64_t rows :
+       {blockRows, std::min<int64_t>(blockRows, 4), int64_t(1)}) {
+    if (known && rows > *known)
+      continue;
+    Value count = b.divI(b.subI(total, low), b.index(rows));
+    Value high = b.addI(low, b.mulI(count, b.index(rows)));
+    auto loop = scf::ForOp::create(b, low, high, b.index(rows));
+    low = high;
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    firstRow = loop.getInductionVar();
+    multiplyBlock(rows, isMasked);
+  }
+}
+
+void MatmulLowering::lower() {
+  Type element = op.getWeight().getType().getElementType();
+  int64_t bytes = std::max<int64_t>(element.getIntOrFloatBitWidth() / 8, 1);
+  int64_t partSteps = std::max<int64_t>(kPartBytes / (panel * bytes), 1);
+  Value length = b.dim(op.getInput(), 1), columns = b.dim(op.getInit(), 1);
+  b.loop(b.index(0), b.dim(op.getWeight(), 0), [&](Value iv) {
+    panelIndex = iv;
+    column = b.mulI(iv, b.index(panel));
+    auto parts = scf::ForOp::create(b, b.index(0), length, b.index(partSteps));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(parts.getBody());
+    begin = parts.getInductionVar();
+    end = b.minI(b.addI(begin, b.index(partSteps)), length);
+    std::optional<int64_t> known = getConstantIntValue(columns);
+    if (known && *known % panel == 0)
+      return multiplyRows(/*isMasked=*/false);
+    Value isFull = b.cmpI(arith::CmpIPredicate::ule,
+                          b.addI(column, b.index(panel)), columns);
+    auto choice = scf::IfOp::create(b, isFull, /*withElseRegion=*/true);
+    b.setInsertionPointToStart(choice.thenBlock());
+    multiplyRows(/*isMasked=*/false);
+    b.setInsertionPointToStart(choice.elseBlock());
+    multiplyRows(/*isMasked=*/true);
+  });
+}
+
+} // namespace
+
+void lowerMatmul(MatmulOp op, unsigned vectorBits) {
+  MatmulLowering(op, vectorBits).lower();
+  op.erase();
+}
+
+} // namespace hybrid
