@@ -46,7 +46,8 @@ static double getBytes(Value value, ArrayRef<int64_t> shape) {
 
 Origin getOrigin(Value value) {
   while (Operation *op = (value = skipViews(value)).getDefiningOp()) {
-    if (isa<WeightOp, ConcatWeightsOp, PackWeightsOp>(op) || op->hasTrait<OpTrait::ConstantLike>())
+    if (isa<WeightOp, ConcatWeightsOp, PackWeightsOp>(op) ||
+        op->hasTrait<OpTrait::ConstantLike>())
       return Origin::Weight;
     if (isa<ReadStateOp>(op))
       return Origin::State;
@@ -224,6 +225,19 @@ bool KernelCost::addLinalg(linalg::LinalgOp op, ArrayRef<Shape> operands) {
   return true;
 }
 
+/// Bytes of an operand that an operation with a result of shape `init` uses: of
+/// panels what is no filling, of experts' matrices at most one per row.
+static double getBytesUsed(Operation *op, Value value, Shape shape,
+                           const Shape &init) {
+  if (auto matmul = dyn_cast<MatmulOp>(op);
+      matmul && value == matmul.getWeight())
+    shape = {shape[1], init[1]};
+  if (auto matmul = dyn_cast<ExpertMatMulOp>(op);
+      matmul && value == matmul.getWeight())
+    shape[0] = std::min(shape[0], init[0]);
+  return getBytes(value, shape);
+}
+
 bool KernelCost::addComputation(CostModelInterface op,
                                 ArrayRef<Shape> operands) {
   SmallVector<int64_t> lengths;
@@ -244,7 +258,7 @@ bool KernelCost::addComputation(CostModelInterface op,
     Value value = operand.get();
     if (!isa<ShapedType>(value.getType()))
       continue;
-    double bytes = getBytes(value, *shape++);
+    double bytes = getBytesUsed(op, value, *shape++, operands.back());
     BlockArgument parameter = getParameter(value);
     if (destination.isDpsInit(&operand)) {
       if (!escapes(destination.getTiedOpResult(&operand)))
@@ -269,6 +283,8 @@ bool KernelCost::addComputation(CostModelInterface op,
       own.stateBytes += op.getCost(operands, lengths).bytesRead - rest;
   }
   if (auto matmul = dyn_cast<MatmulOp>(op.getOperation()))
+    noteMatrix(own.flops, {matmul.getInput(), matmul.getWeight()});
+  if (auto matmul = dyn_cast<ExpertMatMulOp>(op.getOperation()))
     noteMatrix(own.flops, {matmul.getInput(), matmul.getWeight()});
   own.bytesRead = std::max(own.bytesRead, 0.0);
   own.bytesWritten = std::max(own.bytesWritten, 0.0);

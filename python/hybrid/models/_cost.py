@@ -456,7 +456,9 @@ def _feed_forward(block: FeedForward, width: int, call: _Call) -> Iterator[Part]
     if not block.experts:
         yield "projections", _swiglu(call, width, block.hidden)
         return
-    yield "router", _product(call, width, block.experts)
+    # The score of each expert is a logistic function.
+    scores = Cost(exps=call.rows * block.experts)
+    yield "router", _product(call, width, block.experts).plus(scores)
     if block.shared:
         yield "shared expert", _swiglu(call, width, block.shared * block.hidden)
     rows = call.rows * block.top

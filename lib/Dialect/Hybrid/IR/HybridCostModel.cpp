@@ -298,9 +298,15 @@ Cost RouteOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
   return cost;
 }
 
+/// What fills the last panel up counts nothing.
 Cost MatmulOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
   OperandShapes shapes(*this, operandShapes);
-  Cost cost = getTraffic(*this, shapes);
-  cost.flops = 2 * shapes.count(getInit()) * shapes[getInput()][1];
+  double length = shapes[getInput()][1];
+  Cost cost;
+  cost.flops = 2 * shapes.count(getInit()) * length;
+  cost.bytesRead =
+      shapes.bytes(getInput()) +
+      length * shapes[getInit()][1] * OperandShapes::elementBytes(getWeight());
+  cost.bytesWritten = shapes.bytes(getInit());
   return cost;
 }
