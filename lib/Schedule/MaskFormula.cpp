@@ -266,6 +266,59 @@ std::optional<Formula> MaskEvaluator::evaluateSum(CumSumOp sums,
                  {}};
 }
 
+/// A table whose rows show all columns from i - a to i + b, or from the first,
+/// or to the last one: what an exporter knew of the positions.
+std::optional<Formula>
+MaskEvaluator::evaluateTable(DenseElementsAttr table,
+                             ArrayRef<AffineExpr> index) {
+  constexpr int64_t kMaxElements = 1 << 22;
+  ArrayRef<int64_t> shape = table.getType().getShape();
+  bool isBoolean = table.getElementType().isInteger(1);
+  if (shape.size() < 2 || table.getNumElements() > kMaxElements ||
+      !(isBoolean || isa<FloatType>(table.getElementType())))
+    return std::nullopt;
+  SmallVector<double> values;
+  if (isBoolean)
+    for (bool value : table.getValues<bool>())
+      values.push_back(value);
+  else
+    for (const APFloat &value : table.getValues<APFloat>())
+      values.push_back(makeFloat(value)->whenTrue);
+  auto [least, most] = std::minmax_element(values.begin(), values.end());
+  int64_t numRows = shape[shape.size() - 2], numColumns = shape.back();
+  if (numRows == 0 || numColumns == 0)
+    return std::nullopt;
+  // The bounds, from rows that do not show the first or the last column …
+  std::optional<int64_t> left, right;
+  for (int64_t row = 0; row < numRows; ++row) {
+    auto begin = values.begin() + row * numColumns, end = begin + numColumns;
+    int64_t first = std::find(begin, end, *most) - begin;
+    int64_t next = std::find(begin + first, end, *least) - begin;
+    if (first > 0)
+      left = row - first;
+    if (next < numColumns)
+      right = next - 1 - row;
+  }
+  // … which all elements must obey.
+  for (auto [at, value] : llvm::enumerate(values)) {
+    int64_t row = at / numColumns % numRows, column = at % numColumns;
+    bool isVisible =
+        (!left || column >= row - *left) && (!right || column <= row + *right);
+    if (value != (isVisible ? *most : *least))
+      return std::nullopt;
+  }
+  AffineExpr row = index[index.size() - 2], column = index.back();
+  Conjunction visible;
+  if (left)
+    visible.push_back(column - row + *left);
+  if (right)
+    visible.push_back(row + *right - column);
+  if (visible.empty())
+    return std::nullopt;
+  return isBoolean ? makeTruth({visible})
+                   : makeChoice({visible}, *most, *least);
+}
+
 std::optional<Formula>
 MaskEvaluator::evaluateKnown(Value tensor, ArrayRef<AffineExpr> index) {
   Operation *def = tensor.getDefiningOp();
@@ -275,6 +328,9 @@ MaskEvaluator::evaluateKnown(Value tensor, ArrayRef<AffineExpr> index) {
   DenseFPElementsAttr floats;
   if (matchPattern(tensor, m_Constant(&floats)) && floats.isSplat())
     return makeFloat(floats.getSplatValue<APFloat>());
+  DenseElementsAttr table;
+  if (matchPattern(tensor, m_Constant(&table)))
+    return evaluateTable(table, index);
   if (auto insert = dyn_cast_or_null<tensor::InsertSliceOp>(def))
     return evaluateInsertion(insert, index);
   if (auto slice = dyn_cast_or_null<tensor::ExtractSliceOp>(def)) {

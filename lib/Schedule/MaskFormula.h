@@ -90,6 +90,8 @@ private:
                                        llvm::ArrayRef<mlir::AffineExpr> index);
   std::optional<Formula>
   evaluateUnknown(mlir::Value tensor, llvm::ArrayRef<mlir::AffineExpr> index);
+  std::optional<Formula> evaluateTable(mlir::DenseElementsAttr table,
+                                       llvm::ArrayRef<mlir::AffineExpr> index);
   std::optional<Formula> evaluateSum(CumSumOp sums,
                                      llvm::ArrayRef<mlir::AffineExpr> index);
   std::optional<Formula> evaluateScalar(mlir::Value value,

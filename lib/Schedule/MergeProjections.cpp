@@ -6,6 +6,7 @@
 
 #include "Elementwise.h"
 #include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
+#include "hybrid/Dialect/Hybrid/Transforms/Products.h"
 #include "hybrid/Dialect/Hybrid/Transforms/Sizes.h"
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -48,7 +49,7 @@ std::optional<Projection> Projection::match(linalg::GenericOp op) {
   MLIRContext *context = op.getContext();
   if (op.getNumLoops() != 3 || op.getNumReductionLoops() != 1 ||
       op.getNumDpsInputs() != 2 || op->getNumResults() != 1 ||
-      op.hasIndexSemantics())
+      op.hasIndexSemantics() || !isMultiplyAdd(op))
     return std::nullopt;
   AffineExpr m, n, k;
   bindDims(context, m, n, k);

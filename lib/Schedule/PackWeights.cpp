@@ -1,9 +1,8 @@
 //===- PackWeights.cpp - pass hybrid-pack-weights -------------------------===//
 
 #include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
-#include "hybrid/Dialect/Hybrid/Transforms/Sizes.h"
+#include "hybrid/Dialect/Hybrid/Transforms/Products.h"
 #include "hybrid/Schedule/Passes.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
@@ -16,31 +15,6 @@ namespace hybrid {
 #include "hybrid/Schedule/Passes.h.inc"
 
 namespace {
-
-/// The input behind a possible extension.
-BlockArgument getFactor(Value scalar) {
-  if (auto extension = scalar.getDefiningOp<arith::ExtFOp>())
-    scalar = extension.getIn();
-  return dyn_cast<BlockArgument>(scalar);
-}
-
-/// Whether the body is sum + left · right.
-bool isMultiplyAdd(linalg::GenericOp op) {
-  Block &body = *op.getBody();
-  auto sum = body.getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
-  if (!sum)
-    return false;
-  for (unsigned i : {0, 1}) {
-    auto product = sum->getOperand(i).getDefiningOp<arith::MulFOp>();
-    if (!product || sum->getOperand(1 - i) != body.getArgument(2))
-      continue;
-    BlockArgument left = getFactor(product.getLhs()),
-                  right = getFactor(product.getRhs());
-    return left && right && left != right &&
-           left.getArgNumber() + right.getArgNumber() == 1;
-  }
-  return false;
-}
 
 /// A product of rows with a weight of the model.
 struct Product {

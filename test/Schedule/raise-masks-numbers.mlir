@@ -215,3 +215,32 @@ func.func @keep(%q: tensor<1x2x4x8xf32>, %k: tensor<1x2x4x8xf32>) -> (tensor<1x2
     kv_length(%n) q_offset(%c0) outs(%o : tensor<1x2x4x8xf32>) {scale = 1.0 : f64} -> tensor<1x2x4x8xf32>
   return %r0, %r1, %r2, %r3 : tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>
 }
+
+// -----
+
+// A mask that the file holds: all keys up to the query's own, and of those the last
+// two. Whatever is no such table stays.
+
+// CHECK-LABEL: func.func @tables(
+// CHECK: hybrid.attention
+// CHECK-NOT: mask(
+// CHECK-SAME: {causal, scale = 1.000000e+00 : f64}
+// CHECK: hybrid.attention
+// CHECK-NOT: mask(
+// CHECK-SAME: {causal, scale = 1.000000e+00 : f64, window_left = 1 : i64}
+// CHECK: hybrid.attention
+// CHECK-SAME: mask(
+func.func @tables(%q: tensor<1x2x3x8xf32>, %o: tensor<1x2x3x8xf32>) -> (tensor<1x2x3x8xf32>, tensor<1x2x3x8xf32>, tensor<1x2x3x8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c3 = arith.constant 3 : index
+  %causal = arith.constant dense<[[[[0.0, -3.40282347E+38, -3.40282347E+38], [0.0, 0.0, -3.40282347E+38], [0.0, 0.0, 0.0]]]]> : tensor<1x1x3x3xf32>
+  %0 = hybrid.attention ins(%q, %q, %q : tensor<1x2x3x8xf32>, tensor<1x2x3x8xf32>, tensor<1x2x3x8xf32>) mask(%causal : tensor<1x1x3x3xf32>)
+         kv_length(%c3) q_offset(%c0) outs(%o : tensor<1x2x3x8xf32>) {scale = 1.0 : f64} -> tensor<1x2x3x8xf32>
+  %window = arith.constant dense<[[true, false, false], [true, true, false], [false, true, true]]> : tensor<3x3xi1>
+  %1 = hybrid.attention ins(%q, %q, %q : tensor<1x2x3x8xf32>, tensor<1x2x3x8xf32>, tensor<1x2x3x8xf32>) mask(%window : tensor<3x3xi1>)
+         kv_length(%c3) q_offset(%c0) outs(%o : tensor<1x2x3x8xf32>) {scale = 1.0 : f64} -> tensor<1x2x3x8xf32>
+  %holes = arith.constant dense<[[true, false, false], [true, true, false], [true, false, true]]> : tensor<3x3xi1>
+  %2 = hybrid.attention ins(%q, %q, %q : tensor<1x2x3x8xf32>, tensor<1x2x3x8xf32>, tensor<1x2x3x8xf32>) mask(%holes : tensor<3x3xi1>)
+         kv_length(%c3) q_offset(%c0) outs(%o : tensor<1x2x3x8xf32>) {scale = 1.0 : f64} -> tensor<1x2x3x8xf32>
+  return %0, %1, %2 : tensor<1x2x3x8xf32>, tensor<1x2x3x8xf32>, tensor<1x2x3x8xf32>
+}

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "hybrid/Conversion/ScheduleToKernel/Passes.h"
+#include "hybrid/Dialect/Hybrid/Transforms/Products.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Matchers.h"
@@ -24,30 +25,6 @@ namespace hybrid {
 #include "hybrid/Conversion/ScheduleToKernel/Passes.h.inc"
 
 namespace {
-
-/// The multiplied input behind a possible extension.
-BlockArgument getFactor(Value value) {
-  if (auto ext = value.getDefiningOp<arith::ExtFOp>())
-    value = ext.getIn();
-  return dyn_cast<BlockArgument>(value);
-}
-
-/// c + ext(a)·ext(b) in floating point.
-bool isMultiplyAdd(linalg::GenericOp op) {
-  Block &body = *op.getBody();
-  auto add = body.getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
-  if (!add)
-    return false;
-  Value acc = body.getArgument(2);
-  Value product = add.getLhs() == acc   ? add.getRhs()
-                  : add.getRhs() == acc ? add.getLhs()
-                                        : Value();
-  auto mul = product ? product.getDefiningOp<arith::MulFOp>() : arith::MulFOp();
-  if (!mul)
-    return false;
-  BlockArgument a = getFactor(mul.getLhs()), b = getFactor(mul.getRhs());
-  return a && b && a.getArgNumber() + b.getArgNumber() == 1 && a != b;
-}
 
 bool isContiguousAlong(OpOperand *operand, AffineMap map, unsigned loop) {
   auto type = dyn_cast<MemRefType>(operand->get().getType());
