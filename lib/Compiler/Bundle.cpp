@@ -39,13 +39,12 @@ private:
   WeightStore &store;
   const WeightRef &weight;
   std::vector<llvm::ArrayRef<char>> parts;
+  /// Of a row of all parts.
+  uint64_t rowBytes = 0;
 };
 } // namespace
 
 void WeightWriter::copy(uint64_t offset, uint64_t size, char *to) const {
-  uint64_t rowBytes = 0;
-  for (llvm::ArrayRef<char> part : parts)
-    rowBytes += part.size() / weight.rows;
   while (size > 0) {
     uint64_t row = offset / rowBytes, at = offset % rowBytes;
     for (llvm::ArrayRef<char> part : parts) {
@@ -88,6 +87,7 @@ std::string WeightWriter::write(const ByteSink &sink) {
     if (!bytes)
       return toString(bytes.takeError());
     parts.push_back(*bytes);
+    rowBytes += bytes->size() / weight.rows;
   }
   if (weight.panels) {
     const WeightRef::Panels &p = *weight.panels;

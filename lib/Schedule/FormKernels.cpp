@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Elementwise.h"
+#include "hybrid/Dialect/Hybrid/Transforms/Products.h"
 #include "hybrid/Dialect/Hybrid/Transforms/Sizes.h"
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -59,14 +60,6 @@ bool isDestinationFill(Operation *op) {
     return dps && !isa<LaunchOp>(use.getOwner()) && isWork(use.getOwner()) &&
            dps.isDpsInit(&use);
   });
-}
-
-bool isContraction(Operation *op) {
-  if (isa<MatmulOp>(op))
-    return true;
-  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-  return linalgOp && linalgOp.getNumReductionLoops() > 0 &&
-         linalgOp.getNumDpsInputs() == 2 && op->getNumResults() == 1;
 }
 
 /// The elementwise operation that alone consumes the contraction `op`, point

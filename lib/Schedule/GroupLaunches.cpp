@@ -34,7 +34,7 @@ public:
 
 private:
   void place(LaunchOp launch);
-  unsigned firstGroupFor(LaunchOp launch);
+  unsigned firstGroupFor(LaunchOp launch, ArrayRef<BranchAttr> branches);
   void reorder();
   /// The first group in which the value is there: 0 for what no launch makes.
   unsigned readyIn(Operation *op) const {
@@ -77,9 +77,10 @@ SmallVector<BranchAttr> getBranches(Location loc) {
   return branches;
 }
 
-unsigned Scheduler::firstGroupFor(LaunchOp launch) {
+unsigned Scheduler::firstGroupFor(LaunchOp launch,
+                                  ArrayRef<BranchAttr> branches) {
   unsigned first = 0;
-  for (BranchAttr branch : getBranches(launch.getLoc()))
+  for (BranchAttr branch : branches)
     for (int64_t other = 0; other < branch.getNumber(); ++other)
       first =
           std::max(first, endOfBranch.lookup({branch.getParallel(), other}));
@@ -105,7 +106,8 @@ unsigned Scheduler::firstGroupFor(LaunchOp launch) {
 }
 
 void Scheduler::place(LaunchOp launch) {
-  unsigned first = firstGroupFor(launch);
+  SmallVector<BranchAttr> branches = getBranches(launch.getLoc());
+  unsigned first = firstGroupFor(launch, branches);
   if (groups.size() > window)
     first = std::max<unsigned>(first, groups.size() - window);
   unsigned group = first;
@@ -115,7 +117,7 @@ void Scheduler::place(LaunchOp launch) {
     groups.emplace_back();
   groups[group].push_back(launch);
   ready[launch] = group + 1;
-  for (BranchAttr branch : getBranches(launch.getLoc())) {
+  for (BranchAttr branch : branches) {
     unsigned &end = endOfBranch[{branch.getParallel(), branch.getNumber()}];
     end = std::max(end, group + 1);
   }

@@ -22,19 +22,12 @@ namespace hybrid {
 namespace {
 
 /// A product of rows with a weight of the model, perhaps rounded.
-struct Projection {
-  linalg::GenericOp product, rounding;
-  Value input;
+struct Projection : RowsProduct {
   WeightOp weight;
-  /// The weight is [columns, summed].
-  bool isTransposed;
+  linalg::GenericOp rounding;
 
   static std::optional<Projection> match(linalg::GenericOp op);
-  Value getRows() { return (rounding ? rounding : product)->getResult(0); }
-  int64_t getNumColumns() {
-    return cast<RankedTensorType>(product->getResult(0).getType())
-        .getDimSize(1);
-  }
+  Value getRows() { return (rounding ? rounding : op)->getResult(0); }
   bool isLike(Projection &other);
   void erase();
 };
@@ -46,24 +39,16 @@ OpT getOnlyUser(Value value) {
 }
 
 std::optional<Projection> Projection::match(linalg::GenericOp op) {
-  MLIRContext *context = op.getContext();
-  if (op.getNumLoops() != 3 || op.getNumReductionLoops() != 1 ||
-      op.getNumDpsInputs() != 2 || op->getNumResults() != 1 ||
-      op.hasIndexSemantics() || !isMultiplyAdd(op))
+  if (op.getNumDpsInputs() != 2)
     return std::nullopt;
-  AffineExpr m, n, k;
-  bindDims(context, m, n, k);
-  auto isMap = [&](unsigned i, AffineExpr first, AffineExpr second) {
-    return op.getIndexingMapsArray()[i] ==
-           AffineMap::get(3, 0, {first, second}, context);
-  };
-  auto fill = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
-  Projection found{op, {}, op.getDpsInputs()[0], {}, isMap(1, n, k)};
-  found.weight = op.getDpsInputs()[1].getDefiningOp<WeightOp>();
-  if (!isMap(0, m, k) || !isMap(2, m, n) || !found.weight ||
-      !(found.isTransposed || isMap(1, k, n)) || !fill ||
-      !fill.getOutputs()[0].getDefiningOp<tensor::EmptyOp>())
+  OpOperand *matrix = op.getDpsInputOperand(1);
+  auto weight = matrix->get().getDefiningOp<WeightOp>();
+  std::optional<RowsProduct> product =
+      weight ? getRowsProduct(*matrix) : std::nullopt;
+  if (!product ||
+      !product->getFill().getOutputs()[0].getDefiningOp<tensor::EmptyOp>())
     return std::nullopt;
+  Projection found{*product, weight, {}};
   auto rounding = getOnlyUser<linalg::GenericOp>(op->getResult(0));
   if (rounding && rounding.getNumDpsInputs() == 1 &&
       getElementwise(rounding->getResult(0)) &&
@@ -77,18 +62,17 @@ std::optional<Projection> Projection::match(linalg::GenericOp op) {
 bool Projection::isLike(Projection &other) {
   auto getElement = [](Value value) { return getElementTypeOrSelf(value); };
   return isTransposed == other.isTransposed &&
-         getElement(input) == getElement(other.input) &&
+         getElement(getInput()) == getElement(other.getInput()) &&
          getElement(weight) == getElement(other.weight) &&
-         getElement(product->getResult(0)) ==
-             getElement(other.product->getResult(0)) &&
+         getElement(op->getResult(0)) == getElement(other.op->getResult(0)) &&
          getElement(getRows()) == getElement(other.getRows()) &&
          OperationEquivalence::isRegionEquivalentTo(
-             &product.getRegion(), &other.product.getRegion(),
+             &op.getRegion(), &other.op.getRegion(),
              OperationEquivalence::IgnoreLocations);
 }
 
 void Projection::erase() {
-  for (Operation *op : {rounding.getOperation(), product.getOperation()})
+  for (Operation *op : {rounding.getOperation(), op.getOperation()})
     if (op && op->use_empty())
       op->erase();
 }
@@ -125,8 +109,7 @@ private:
 };
 
 std::optional<OpFoldResult> Merger::getNumRows(Projection &projection) {
-  auto fill =
-      projection.product.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
+  auto fill = projection.getFill();
   std::optional<OpFoldResult> size = findSize(fill.getOutputs()[0], 0);
   auto value = size ? dyn_cast<Value>(*size) : Value();
   return value && !isOutside(value) ? std::nullopt : size;
@@ -168,14 +151,14 @@ Value Merger::multiply(Value input, ArrayRef<WeightOp> weights,
     generic.getRegion().cloneInto(&copy.getRegion(), mapping);
     return copy->getResult(0);
   };
-  auto fill = model.product.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
+  auto fill = model.getFill();
   Value zero = fill.getInputs()[0];
   if (!isOutside(zero))
     zero = builder.clone(*zero.getDefiningOp())->getResult(0);
-  Value init = linalg::FillOp::create(builder, loc, zero,
-                                      make(model.product->getResult(0)))
-                   .getResult(0);
-  Value rows = clone(model.product, {input, weight}, init);
+  Value init =
+      linalg::FillOp::create(builder, loc, zero, make(model.op->getResult(0)))
+          .getResult(0);
+  Value rows = clone(model.op, {input, weight}, init);
   if (model.rounding)
     rows = clone(model.rounding, rows, make(model.rounding->getResult(0)));
   return rows;
@@ -194,7 +177,7 @@ void Merger::mergeInputs(MutableArrayRef<Projection> like) {
   }
   builder.setInsertionPoint(op);
   Projection &model = like.front();
-  Value whole = multiply(model.input, weights, model, numColumns);
+  Value whole = multiply(model.getInput(), weights, model, numColumns);
   OpFoldResult numRows = *getNumRows(model);
   int64_t at = 0;
   for (Projection &projection : like) {
@@ -217,10 +200,10 @@ unsigned Merger::mergeInputs() {
   for (auto [n, branch] : llvm::enumerate(op.getBranches()))
     for (auto product : branch.getOps<linalg::GenericOp>()) {
       std::optional<Projection> found = Projection::match(product);
-      if (!found || !isOutside(found->input) || !getNumRows(*found))
+      if (!found || !isOutside(found->getInput()) || !getNumRows(*found))
         continue;
       auto *group = llvm::find_if(groups, [&](auto &group) {
-        return group.front().input == found->input &&
+        return group.front().getInput() == found->getInput() &&
                group.front().isLike(*found);
       });
       if (group == groups.end()) {
@@ -352,7 +335,7 @@ bool Merger::mergeOutputs() {
   int64_t width = 0;
   for (auto [n, region] : llvm::enumerate(op.getBranches())) {
     builder.setInsertionPoint(region.front().getTerminator());
-    yielded.push_back(scale(outputs[n].input, n));
+    yielded.push_back(scale(outputs[n].getInput(), n));
     weights.push_back(outputs[n].weight);
     width += cast<RankedTensorType>(yielded.back().getType()).getDimSize(1);
   }

@@ -4,7 +4,6 @@
 #include "hybrid/Dialect/Hybrid/Transforms/Products.h"
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -16,41 +15,6 @@ namespace hybrid {
 
 namespace {
 
-/// A product of rows with a weight of the model.
-struct Product {
-  linalg::GenericOp op;
-  OpOperand *rows, *weight;
-  bool isTransposed;
-};
-
-std::optional<Product> match(OpOperand &weight) {
-  auto op = dyn_cast<linalg::GenericOp>(weight.getOwner());
-  if (!op || op.getNumLoops() != 3 || op.getNumReductionLoops() != 1 ||
-      op.getNumDpsInputs() != 2 || op->getNumResults() != 1 ||
-      op.hasIndexSemantics() || op.isDpsInit(&weight) || !isMultiplyAdd(op))
-    return std::nullopt;
-  OpOperand *rows = op.getDpsInputOperand(1 - weight.getOperandNumber());
-  AffineMap out = op.getIndexingMapsArray().back();
-  if (out.getNumResults() != 2 || !out.isProjectedPermutation())
-    return std::nullopt;
-  AffineExpr m = out.getResult(0), n = out.getResult(1), k;
-  for (auto [loop, type] : llvm::enumerate(op.getIteratorTypesArray()))
-    if (type == utils::IteratorType::reduction)
-      k = getAffineDimExpr(loop, op.getContext());
-  auto isMap = [&](OpOperand *operand, AffineExpr first, AffineExpr second) {
-    return op.getMatchingIndexingMap(operand) ==
-           AffineMap::get(3, 0, {first, second}, op.getContext());
-  };
-  Product product{op, rows, &weight, isMap(&weight, n, k)};
-  auto fill = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
-  bool isFresh = fill && matchPattern(fill.getInputs()[0], m_AnyZeroFloat());
-  auto sum = cast<FloatType>(getElementTypeOrSelf(op->getResult(0)));
-  if (!isFresh || sum.getWidth() < 32 || !isMap(rows, m, k) ||
-      !(product.isTransposed || isMap(&weight, k, n)))
-    return std::nullopt;
-  return product;
-}
-
 struct PackWeights : impl::PackWeightsPassBase<PackWeights> {
   using Base::Base;
 
@@ -59,12 +23,12 @@ struct PackWeights : impl::PackWeightsPassBase<PackWeights> {
 private:
   /// What reads a weight, and in which order; entries share weights.
   struct Uses {
-    SmallVector<Product> products;
+    SmallVector<RowsProduct> products;
     StringRef refused;
     Location loc;
   };
   void collect(Operation *weight, Attribute key);
-  void pack(Product &product);
+  void pack(RowsProduct &product);
 
   llvm::MapVector<Attribute, Uses> usesOf;
 };
@@ -77,28 +41,26 @@ void PackWeights::collect(Operation *weight, Attribute key) {
       uses.refused = "it is a part of others";
       continue;
     }
-    std::optional<Product> product = match(use);
-    if (!product) {
+    std::optional<RowsProduct> product = getRowsProduct(use);
+    if (!product || getElementTypeOrSelf(product->op->getResult(0))
+                            .getIntOrFloatBitWidth() < 32) {
       uses.refused = "it is not only multiplied";
       continue;
     }
     if (!uses.products.empty() &&
         uses.products.front().isTransposed != product->isTransposed)
       uses.refused = "products read it in different orders";
-    int64_t columns =
-        cast<RankedTensorType>(product->op->getResult(0).getType())
-            .getDimSize(1);
-    if (columns < panel)
+    if (product->getNumColumns() < panel)
       uses.refused = "it has fewer columns than a panel";
     uses.products.push_back(*product);
   }
 }
 
-void PackWeights::pack(Product &product) {
+void PackWeights::pack(RowsProduct &product) {
   linalg::GenericOp op = product.op;
   OpBuilder builder(op);
   Location loc = op.getLoc();
-  auto type = cast<RankedTensorType>(product.weight->get().getType());
+  auto type = cast<RankedTensorType>(product.matrix->get().getType());
   int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
   if (product.isTransposed)
     std::swap(rows, columns);
@@ -107,12 +69,11 @@ void PackWeights::pack(Product &product) {
       {llvm::divideCeilSigned(columns, width), rows, width},
       type.getElementType());
   Value packed = PackWeightsOp::create(
-      builder, loc, packedType, product.weight->get(), product.isTransposed);
+      builder, loc, packedType, product.matrix->get(), product.isTransposed);
   // Every element is written, so that nothing has to be zero before.
-  auto fill = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
   Value result =
-      MatmulOp::create(builder, loc, op->getResultTypes(), product.rows->get(),
-                       packed, fill.getOutputs()[0])
+      MatmulOp::create(builder, loc, op->getResultTypes(), product.getInput(),
+                       packed, product.getFill().getOutputs()[0])
           .getResult(0);
   op->getResult(0).replaceAllUsesWith(result);
   op.erase();
@@ -147,7 +108,7 @@ void PackWeights::runOnOperation() {
     remark::passed(uses.loc, options)
         << "a weight is stored in panels"
         << remark::metric("columns of a panel", int64_t(panel));
-    for (Product &product : uses.products)
+    for (RowsProduct &product : uses.products)
       pack(product);
   }
 }

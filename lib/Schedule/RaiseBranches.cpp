@@ -196,8 +196,13 @@ void collectUsed(Operation *op, llvm::SetVector<Value> &used) {
     getUsedValuesDefinedAbove(region, used);
 }
 
-/// The operations of each branch, in order.
-using Branches = SmallVector<SmallVector<Operation *>>;
+/// The operations of a branch, in order, and what is used elsewhere of their
+/// results.
+struct Branch {
+  SmallVector<Operation *> ops;
+  SmallVector<Value> others;
+};
+using Branches = SmallVector<Branch>;
 
 class BranchRaiser {
 public:
@@ -303,7 +308,7 @@ std::optional<Branches> BranchRaiser::findBranches(const Combination &found) {
     }
     --numPartial;
     if (llvm::isPowerOf2_32(from))
-      branches[llvm::Log2_32(from)].push_back(op);
+      branches[llvm::Log2_32(from)].ops.push_back(op);
     llvm::SetVector<Value> used;
     collectUsed(op, used);
     for (Value value : used)
@@ -311,17 +316,18 @@ std::optional<Branches> BranchRaiser::findBranches(const Combination &found) {
   }
   for (; !open.empty(); open.pop())
     shared.insert(open.top().second);
-  for (auto &branch : branches) {
-    std::reverse(branch.begin(), branch.end());
-    dropIndependent(branch, shared);
-    if (llvm::none_of(branch, hasMixer))
+  for (Branch &branch : branches) {
+    std::reverse(branch.ops.begin(), branch.ops.end());
+    dropIndependent(branch.ops, shared);
+    if (llvm::none_of(branch.ops, hasMixer))
       return std::nullopt;
   }
-  for (const auto &branch : branches) {
+  for (Branch &branch : branches) {
+    branch.others = getUsedOutside(found, branch.ops);
     const char *reason = nullptr;
-    if (!llvm::all_of(branch, isMemoryEffectFree))
+    if (!llvm::all_of(branch.ops, isMemoryEffectFree))
       reason = "one of them has a side effect";
-    else if (!llvm::all_of(ValueRange(getUsedOutside(found, branch)).getTypes(),
+    else if (!llvm::all_of(ValueRange(branch.others).getTypes(),
                            llvm::IsaPred<RankedTensorType>))
       reason = "a size that depends on one of them is used elsewhere";
     if (!reason)
@@ -356,24 +362,21 @@ ParallelOp BranchRaiser::build(const Combination &found,
   OpBuilder builder(found.ops.front());
   Location loc = found.ops.front()->getLoc();
   SmallVector<Type> types = {found.ops.front()->getResult(0).getType()};
-  SmallVector<SmallVector<Value>> yielded;
-  for (auto [operand, branch] : llvm::zip(found.operands, branches)) {
-    SmallVector<Value> &values = yielded.emplace_back();
-    values.push_back(operand);
-    llvm::append_range(values, getUsedOutside(found, branch));
-    llvm::append_range(types, ValueRange(values).drop_front().getTypes());
-  }
+  for (const Branch &branch : branches)
+    llvm::append_range(types, ValueRange(branch.others).getTypes());
   auto parallel =
       ParallelOp::create(builder, loc, types, ValueRange(), found.combine,
                          BranchFormAttr(), branches.size());
   unsigned next = 1;
   for (auto [n, branch] : llvm::enumerate(branches)) {
     Block *block = builder.createBlock(&parallel.getBranches()[n]);
-    for (Operation *op : branch)
+    for (Operation *op : branch.ops)
       op->moveBefore(block, block->end());
     builder.setInsertionPointToEnd(block);
-    YieldOp::create(builder, loc, yielded[n]);
-    for (Value value : ArrayRef(yielded[n]).drop_front())
+    SmallVector<Value> yielded = {found.operands[n]};
+    llvm::append_range(yielded, branch.others);
+    YieldOp::create(builder, loc, yielded);
+    for (Value value : branch.others)
       value.replaceUsesWithIf(parallel->getResult(next++), [&](OpOperand &use) {
         return !parallel->isAncestor(use.getOwner());
       });

@@ -10,6 +10,8 @@
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Path.h"
 
+#include <array>
+
 namespace cl = llvm::cl;
 
 namespace {
@@ -190,6 +192,17 @@ std::string problemOfReport(const Options &options, const std::string &output,
   return {};
 }
 
+/// What is wrong with the form of `what`, which has auto, sequential and two
+/// others; or "".
+std::string problemOfForm(const std::string &what, const std::string &form,
+                          std::array<const char *, 2> others) {
+  if (form == "auto" || form == "sequential" || form == others[0] ||
+      form == others[1])
+    return {};
+  return "--" + what + "-form takes auto, sequential, " + others[0] + " or " +
+         others[1] + ", not '" + form + "'";
+}
+
 /// What is wrong with the combination of options, or "".
 std::string problemOf(const Options &options, const std::string &output) {
   for (const std::string &name : options.raise)
@@ -199,14 +212,11 @@ std::string problemOf(const Options &options, const std::string &output) {
              llvm::join(hybrid::getRaisedFamilies(), ", ") + " work";
   if (options.layers && options.verify == Peer::None)
     return "--layers needs --verify=onnxruntime";
-  if (options.branchForm != "auto" && options.branchForm != "sequential" &&
-      options.branchForm != "merged" && options.branchForm != "parallel")
-    return "--branch-form takes auto, sequential, merged or parallel, not '" +
-           options.branchForm + "'";
-  if (options.scanForm != "auto" && options.scanForm != "sequential" &&
-      options.scanForm != "chunked" && options.scanForm != "associative")
-    return "--scan-form takes auto, sequential, chunked or associative, not '" +
-           options.scanForm + "'";
+  for (const std::string &problem :
+       {problemOfForm("branch", options.branchForm, {"merged", "parallel"}),
+        problemOfForm("scan", options.scanForm, {"chunked", "associative"})})
+    if (!problem.empty())
+      return problem;
   if (options.scanChunk < 0 || options.scanChunk > 128)
     return "--scan-chunk takes 1 to 128 steps, not " +
            std::to_string(options.scanChunk);

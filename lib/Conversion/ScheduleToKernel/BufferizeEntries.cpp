@@ -353,25 +353,20 @@ LogicalResult EntryBufferizer::wrap() {
 /// Gives each weight its place in the weights section. A weight that is only a
 /// part of others, or only used in another order, has none of its own.
 LogicalResult EntryBufferizer::placeWeights(Block &body, Value section) {
-  WalkResult result = body.walk([&](PackWeightsOp pack) {
-    return WalkResult(placeWeight(pack.getResult(), section));
-  });
-  if (result.wasInterrupted())
+  // Those that read others come first.
+  auto placeAll = [&](auto ops) -> LogicalResult {
+    for (auto op : llvm::make_early_inc_range(ops)) {
+      if (op->use_empty())
+        op.erase();
+      else if (failed(placeWeight(op.getResult(), section)))
+        return failure();
+    }
+    return success();
+  };
+  if (failed(placeAll(body.getOps<PackWeightsOp>())) ||
+      failed(placeAll(body.getOps<ConcatWeightsOp>())))
     return failure();
-  for (auto concat :
-       llvm::make_early_inc_range(body.getOps<ConcatWeightsOp>())) {
-    if (concat->use_empty())
-      concat.erase();
-    else if (failed(placeWeight(concat.getResult(), section)))
-      return failure();
-  }
-  for (auto weight : llvm::make_early_inc_range(body.getOps<WeightOp>())) {
-    if (weight->use_empty())
-      weight.erase();
-    else if (failed(placeWeight(weight.getResult(), section)))
-      return failure();
-  }
-  return success();
+  return placeAll(body.getOps<WeightOp>());
 }
 
 /// What says which bytes `value` is made of: rows, parts, panels.

@@ -115,12 +115,16 @@ public:
     return toCompute(value);
   }
   Value toCompute(Value value) {
-    auto type = mlir::dyn_cast<mlir::FloatType>(value.getType());
-    if (!type || type == compute)
+    auto element =
+        mlir::dyn_cast<mlir::FloatType>(mlir::getElementTypeOrSelf(value));
+    if (!element || element == compute)
       return value;
-    if (type.getWidth() < compute.getIntOrFloatBitWidth())
-      return mlir::arith::ExtFOp::create(*this, compute, value);
-    return mlir::arith::TruncFOp::create(*this, compute, value);
+    mlir::Type type = compute;
+    if (auto vector = mlir::dyn_cast<mlir::VectorType>(value.getType()))
+      type = vector.clone(compute);
+    if (element.getWidth() < compute.getIntOrFloatBitWidth())
+      return mlir::arith::ExtFOp::create(*this, type, value);
+    return mlir::arith::TruncFOp::create(*this, type, value);
   }
   /// Rounds a value of the compute type to `type` and back.
   Value roundTo(mlir::Type type, Value value) {
@@ -145,11 +149,12 @@ public:
     return mlir::vector::BroadcastOp::create(
         *this, mlir::VectorType::get({lanes}, compute), scalar);
   }
-  /// `lanes` elements from `indices` on, which are contiguous and of the
-  /// compute type.
+  /// Loads `lanes` floats from `indices` on, which are contiguous, and converts
+  /// them.
   Value loadVector(Value memref, ValueRange indices, int64_t lanes) {
-    return mlir::vector::LoadOp::create(
-        *this, mlir::VectorType::get({lanes}, compute), memref, indices);
+    mlir::Type stored = mlir::getElementTypeOrSelf(memref);
+    return toCompute(mlir::vector::LoadOp::create(
+        *this, mlir::VectorType::get({lanes}, stored), memref, indices));
   }
   void storeVector(Value vector, Value memref, ValueRange indices) {
     mlir::vector::StoreOp::create(*this, vector, memref, indices);

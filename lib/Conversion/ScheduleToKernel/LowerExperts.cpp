@@ -51,8 +51,6 @@ private:
   SmallVector<Value> getInputIndex(Value row, Value h) {
     return {b.divI(row, b.index(op.getChosen())), h};
   }
-  /// Neighbouring elements, in the compute type.
-  Value loadVector(Value memref, ValueRange index);
   static bool isContiguous(Value memref) {
     return cast<MemRefType>(memref.getType()).isLastDimUnitStride();
   }
@@ -132,19 +130,6 @@ void ExpertMatMulLowering::lowerRows(Value expert, Rows rows) {
   cover(1, [&](Value first) { lowerColumns(expert, rows, first, 1); });
 }
 
-Value ExpertMatMulLowering::loadVector(Value memref, ValueRange index) {
-  Type stored = cast<MemRefType>(memref.getType()).getElementType();
-  auto type = VectorType::get({lanes}, b.getComputeType());
-  Value value = vector::LoadOp::create(b, VectorType::get({lanes}, stored),
-                                       memref, index);
-  if (stored == b.getComputeType())
-    return value;
-  if (stored.getIntOrFloatBitWidth() <
-      b.getComputeType().getIntOrFloatBitWidth())
-    return arith::ExtFOp::create(b, type, value);
-  return arith::TruncFOp::create(b, type, value);
-}
-
 SmallVector<Value> ExpertMatMulLowering::sumFrom(Value low, Value expert,
                                                  Rows rows, Value first,
                                                  int64_t count,
@@ -178,11 +163,11 @@ void ExpertMatMulLowering::lowerColumns(Value expert, Rows rows, Value first,
         b.reduce(low, high, step, zeros, [&](Value h, ValueRange carried) {
           SmallVector<Value> weights, next;
           for (int64_t i = 0; i < count; ++i)
-            weights.push_back(loadVector(
+            weights.push_back(b.loadVector(
                 op.getWeight(),
-                getWeightIndex(expert, b.addI(first, b.index(i)), h)));
+                getWeightIndex(expert, b.addI(first, b.index(i)), h), lanes));
           for (auto [r, row] : llvm::enumerate(rows)) {
-            Value x = loadVector(op.getInput(), getInputIndex(row, h));
+            Value x = b.loadVector(op.getInput(), getInputIndex(row, h), lanes);
             for (auto [i, weight] : llvm::enumerate(weights))
               next.push_back(b.fma(x, weight, carried[r * count + i]));
           }
@@ -208,8 +193,8 @@ void ExpertMatMulLowering::lowerNeighbours(Value expert, Rows rows, Value first,
       b.index(0), length, b.index(1), zeros, [&](Value h, ValueRange carried) {
         SmallVector<Value> weights, next;
         for (int64_t i = 0; i < count; ++i)
-          weights.push_back(loadVector(
-              op.getWeight(), getWeightIndex(expert, getColumn(i), h)));
+          weights.push_back(b.loadVector(
+              op.getWeight(), getWeightIndex(expert, getColumn(i), h), lanes));
         for (auto [r, row] : llvm::enumerate(rows)) {
           Value x =
               b.splat(b.load(op.getInput(), getInputIndex(row, h)), lanes);

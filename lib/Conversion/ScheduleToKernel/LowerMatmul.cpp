@@ -26,20 +26,15 @@ public:
   void lower();
 
 private:
-  VectorType vector(Type element) { return VectorType::get({lanes}, element); }
-  Value loadWeight(Value step, int64_t v);
-  Value loadFactor(Value row, Value step);
+  VectorType getVectorType() {
+    return VectorType::get({lanes}, b.getComputeType());
+  }
   Value outputColumn(int64_t v) { return b.addI(column, b.index(v * lanes)); }
   Value maskOf(int64_t v);
   SmallVector<Value> loadSums(int64_t rows, bool isMasked);
   void storeSums(int64_t rows, ValueRange sums, bool isMasked);
   void multiplyRows(bool isMasked);
   void multiplyBlock(int64_t rows, bool isMasked);
-  Value extend(Value value, Type type) {
-    return value.getType() == type
-               ? value
-               : arith::ExtFOp::create(b, type, value).getResult();
-  }
 
   MatmulOp op;
   LoopBuilder b;
@@ -61,20 +56,6 @@ MatmulLowering::MatmulLowering(MatmulOp op, unsigned vectorBits)
       std::max<int64_t>(1, (registers - numVectors - 1) / numVectors / 2 * 2);
 }
 
-Value MatmulLowering::loadWeight(Value step, int64_t v) {
-  Type element = op.getWeight().getType().getElementType();
-  Value value =
-      vector::LoadOp::create(b, vector(element), op.getWeight(),
-                             ValueRange{panelIndex, step, b.index(v * lanes)});
-  return extend(value, vector(b.getComputeType()));
-}
-
-Value MatmulLowering::loadFactor(Value row, Value step) {
-  Value value = memref::LoadOp::create(b, op.getInput(), ValueRange{row, step});
-  return vector::BroadcastOp::create(b, vector(b.getComputeType()),
-                                     extend(value, b.getComputeType()));
-}
-
 /// The lanes of vector `v` that are columns of the output.
 Value MatmulLowering::maskOf(int64_t v) {
   Value rest = b.subI(b.dim(op.getInit(), 1), outputColumn(v));
@@ -84,7 +65,7 @@ Value MatmulLowering::maskOf(int64_t v) {
 
 /// The sums of the parts before; zeros for the first.
 SmallVector<Value> MatmulLowering::loadSums(int64_t rows, bool isMasked) {
-  VectorType type = vector(b.getComputeType());
+  VectorType type = getVectorType();
   Value zero = arith::ConstantOp::create(b, b.getZeroAttr(type));
   SmallVector<Value> zeros(rows * numVectors, zero);
   if (matchPattern(begin, m_Zero()))
@@ -119,7 +100,7 @@ void MatmulLowering::storeSums(int64_t rows, ValueRange sums, bool isMasked) {
       if (isMasked)
         vector::MaskedStoreOp::create(b, op.getInit(), at, maskOf(v), sum);
       else
-        vector::StoreOp::create(b, sum, op.getInit(), at);
+        b.storeVector(sum, op.getInit(), at);
     }
 }
 
@@ -133,13 +114,14 @@ void MatmulLowering::multiplyBlock(int64_t rows, bool isMasked) {
     Value step = loop.getInductionVar();
     SmallVector<Value> weights, next;
     for (int64_t v = 0; v < numVectors; ++v)
-      weights.push_back(loadWeight(step, v));
+      weights.push_back(b.loadVector(
+          op.getWeight(), {panelIndex, step, b.index(v * lanes)}, lanes));
     for (int64_t r = 0; r < rows; ++r) {
-      Value factor = loadFactor(b.addI(firstRow, b.index(r)), step);
+      Value row = b.addI(firstRow, b.index(r));
+      Value factor = b.splat(b.load(op.getInput(), {row, step}), lanes);
       for (int64_t v = 0; v < numVectors; ++v)
-        next.push_back(vector::FMAOp::create(
-            b, factor, weights[v],
-            loop.getRegionIterArgs()[r * numVectors + v]));
+        next.push_back(b.fma(factor, weights[v],
+                             loop.getRegionIterArgs()[r * numVectors + v]));
     }
     scf::YieldOp::create(b, next);
   }

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "hybrid/Conversion/ScheduleToKernel/Passes.h"
+#include "hybrid/Dialect/Hybrid/Transforms/Products.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/SCF/Transforms/TileUsingInterface.h"
@@ -173,12 +174,6 @@ TileChooser::choose(DestinationStyleOpInterface contraction) {
   if (contraction)
     return chooseContraction(contraction);
   return chooseByVolume(kElementsPerBlock);
-}
-
-bool isContraction(Operation *op) {
-  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-  return isa<MatmulOp>(op) || (linalgOp && linalgOp.getNumReductionLoops() > 0 &&
-                               linalgOp.getNumDpsInputs() == 2);
 }
 
 /// Upstream's tiling divides by the sizes of loops, and a slice of nothing (the
