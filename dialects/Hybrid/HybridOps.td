@@ -578,19 +578,51 @@ def Hybrid_ExpertMatMulOp : Hybrid_ComputeOp<"expert_matmul"> {
   }];
 }
 
+def Hybrid_PackRowsOp : Hybrid_ComputeOp<"pack_rows"> {
+  let summary = "rows as bfloat16 tiles for matrix units";
+  let description = [{
+    Cuts rows into tiles of 16 × 32, as matrix units read them, and each number
+    into p bfloat16 pieces whose sum it is: p is 1 for bf16, 2 for f16 and 3 for
+    f32. The first piece is the number without the bits that do not fit, each
+    further one what is left, rounded. The sum is exact but for numbers of f32
+    below 2^-118, and an infinite one has a piece that is no number.
+
+      init[i div 32, l div 32, 2 · piece + i div 16 mod 2, i mod 16, l mod 32]
+
+    is a piece of input[i, l]; beyond the rows and their length it is zero.
+
+    Constraints:
+      * C1: input has rank 2 and a static length, init rank 5.
+      * C2: input is [m, k], init [⌈m / 32⌉, ⌈k / 32⌉, 2p, 16, 32].
+      * C3: input's elements are f32, f16 or bf16, init's bf16.
+
+    ```mlir
+    %r = hybrid.pack_rows ins(%x : tensor<?x80xf32>) outs(%o : tensor<?x3x6x16x32xbf16>) -> tensor<?x3x6x16x32xbf16>
+    ```
+  }];
+  let arguments = (ins Hybrid_Shaped:$input, Hybrid_Shaped:$init);
+  let assemblyFormat = [{
+    `ins` `(` $input `:` type($input) `)` `outs` `(` $init `:` type($init) `)`
+    attr-dict (`->` type($results)^)?
+  }];
+}
+
 def Hybrid_MatmulOp : Hybrid_ComputeOp<"matmul"> {
   let summary = "product of rows with a weight in panels";
   let description = [{
     init[i, j] = Σ input[i, l] · weight[j div p, l, j mod p] over l: the product
     with a matrix of k rows and n columns that lies in panels of p columns, each
     of which is contiguous (`hybrid.pack_weights`). Products and sums are those of
-    init's element type.
+    init's element type. Input may also be rows in tiles (`hybrid.pack_rows`);
+    then weights are cut into pieces, too, and products of pieces that together
+    lie below the last bit of both factors are left out.
 
     Constraints:
-      * C1: input and init have rank 2, weight rank 3.
-      * C2: input is [m, k], init [m, n], weight [⌈n / p⌉, k, p] with a static p.
+      * C1: init has rank 2, weight rank 3, input rank 2, or 5 if it is in tiles.
+      * C2: input is [m, k], or such rows in tiles, init [m, n], weight
+        [⌈n / p⌉, k, p] with a static p.
       * C3: elements are floats, init's at least as wide as the inputs' and of 32
-        or 64 bits.
+        or 64 bits; with rows in tiles, init's are f32 and weight's have pieces.
 
     ```mlir
     %r = hybrid.matmul ins(%x, %w : tensor<?x64xf32>, tensor<3x64x32xf32>) outs(%o : tensor<?x80xf32>) -> tensor<?x80xf32>

@@ -333,6 +333,7 @@ bool Compilation::compile() {
             pipeline.scanChunk = options.scanChunk;
             // Two vectors of float32.
             pipeline.panel = target.vectorBits / 16;
+            pipeline.packRows = target.hasMatrixUnit();
             buildSchedulePipeline(pm, pipeline);
           },
           done) ||

@@ -113,6 +113,10 @@ void buildSchedulePipeline(OpPassManager &pm,
     pack.panel = options.panel;
     pm.addPass(createPackWeightsPass(pack));
   }
+  if (options.packRows) {
+    pm.addPass(createPackRowsPass());
+    pm.addPass(createCSEPass());
+  }
   pm.addPass(createFormKernelsPass());
   pm.addPass(createCSEPass());
   pm.addPass(createGroupLaunchesPass());
@@ -164,7 +168,10 @@ void buildLLVMPipeline(OpPassManager &pm) {
   pm.addPass(createConvertIndexToLLVMPass());
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
   pm.addPass(createConvertFuncToLLVMPass());
-  pm.addPass(createConvertControlFlowToLLVMPass());
+  // Together, because branches carry tiles of matrix units.
+  ConvertToLLVMPassOptions branches;
+  branches.filterDialects = {"amx", "cf"};
+  pm.addPass(createConvertToLLVMPass(branches));
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createCanonicalizerPass());
 }

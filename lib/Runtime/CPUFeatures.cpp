@@ -13,6 +13,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
 #endif
@@ -142,6 +144,15 @@ uint64_t savedState() {
   return uint64_t(high) << 32 | low;
 }
 
+/// Linux gives the registers of matrix units to processes that ask for them
+/// (Documentation/arch/x86/xstate.rst); all threads have them then.
+bool mayUseTiles() {
+  constexpr long requestPermission = 0x1023, tileData = 18;
+  static const bool granted =
+      syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+  return granted;
+}
+
 bool supported(const Feature &feature) {
   unsigned regs[4] = {};
   // Returns 0 for leaves beyond the CPU's largest.
@@ -150,7 +161,8 @@ bool supported(const Feature &feature) {
     return false;
   if (!(regs[feature.reg] >> feature.bit & 1))
     return false;
-  return (savedState() & feature.state) == feature.state;
+  return (savedState() & feature.state) == feature.state &&
+         (feature.state != amxState || mayUseTiles());
 }
 
 } // namespace

@@ -30,6 +30,13 @@ Mapping Mapping::zeroed(uint64_t bytes, const std::string &what) {
     throw RuntimeError(HYBRID_OUT_OF_MEMORY,
                        "cannot reserve " + std::to_string(bytes) +
                            " bytes for " + what + ": " + std::strerror(errno));
+#ifdef MADV_HUGEPAGE
+  // Products of matrices walk over more small pages than the TLB holds. Where
+  // the system has none, small ones do.
+  constexpr uint64_t hugePages = 4 << 20;
+  if (bytes >= hugePages)
+    madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
   result.memory = memory;
   result.bytes = bytes;
   return result;

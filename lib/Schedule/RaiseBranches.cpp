@@ -302,11 +302,12 @@ std::optional<Branches> BranchRaiser::findBranches(const Combination &found) {
     Operation *op = open.top().second;
     open.pop();
     uint32_t from = reachedFrom.lookup(op);
-    if (from == all) {
+    // What is shared depends on shared operations only, even those that a
+    // branch uses itself.
+    if (from == all)
       shared.insert(op);
-      continue;
-    }
-    --numPartial;
+    else
+      --numPartial;
     if (llvm::isPowerOf2_32(from))
       branches[llvm::Log2_32(from)].ops.push_back(op);
     llvm::SetVector<Value> used;

@@ -203,3 +203,39 @@ func.func @near_misses(%x: tensor<1x8x4xf32>, %w: tensor<8x2xf32>, %s: tensor<1x
   } -> tensor<1x8x4xf32>
   return %product, %shared, %norm : tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4xf32>
 }
+
+// -----
+
+#id = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+
+// (x + a) + b: the residual x is shared, and with it the layers before.
+
+// REMARK: remark: [Passed] branches
+// REMARK-SAME: branches=2, combine=add
+// CHECK-LABEL: func.func @residual(
+// CHECK: %[[X:.*]]:2 = hybrid.causal_conv
+// CHECK: %[[H:.*]] = hybrid.norm rms ins(%[[X]]#0
+// CHECK: hybrid.parallel{{ +}}add {
+// CHECK-NEXT: %[[A:.*]]:2 = hybrid.causal_conv ins(%[[H]]
+// CHECK-NEXT: %[[T:.*]] = linalg.generic {{.*}} ins(%[[X]]#0, %[[A]]#0
+// CHECK: hybrid.yield %[[T]]
+// CHECK: }, {
+// CHECK-NEXT: %[[B:.*]]:2 = hybrid.causal_conv ins(%[[H]]
+// CHECK-NEXT: hybrid.yield %[[B]]#0
+func.func @residual(%e: tensor<1x8x4xf32>, %w: tensor<8x2xf32>, %s: tensor<1x8x1xf32>, %o: tensor<1x8x4xf32>) -> tensor<1x8x4xf32> attributes {hybrid.entry} {
+  %x:2 = hybrid.causal_conv ins(%e, %w : tensor<1x8x4xf32>, tensor<8x2xf32>) outs(%o, %s : tensor<1x8x4xf32>, tensor<1x8x1xf32>) -> tensor<1x8x4xf32>, tensor<1x8x1xf32>
+  %h = hybrid.norm rms ins(%x#0 : tensor<1x8x4xf32>) outs(%o : tensor<1x8x4xf32>) {axis = 2 : i64, epsilon = 1.0e-5 : f64} -> tensor<1x8x4xf32>
+  %a:2 = hybrid.causal_conv ins(%h, %w : tensor<1x8x4xf32>, tensor<8x2xf32>) outs(%o, %s : tensor<1x8x4xf32>, tensor<1x8x1xf32>) -> tensor<1x8x4xf32>, tensor<1x8x1xf32>
+  %t = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%x#0, %a#0 : tensor<1x8x4xf32>, tensor<1x8x4xf32>) outs(%o : tensor<1x8x4xf32>) {
+  ^bb0(%in: f32, %in_0: f32, %out: f32):
+    %sum = arith.addf %in, %in_0 : f32
+    linalg.yield %sum : f32
+  } -> tensor<1x8x4xf32>
+  %b:2 = hybrid.causal_conv ins(%h, %w : tensor<1x8x4xf32>, tensor<8x2xf32>) outs(%o, %s : tensor<1x8x4xf32>, tensor<1x8x1xf32>) -> tensor<1x8x4xf32>, tensor<1x8x1xf32>
+  %r = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel", "parallel"]} ins(%t, %b#0 : tensor<1x8x4xf32>, tensor<1x8x4xf32>) outs(%o : tensor<1x8x4xf32>) {
+  ^bb0(%in: f32, %in_0: f32, %out: f32):
+    %sum = arith.addf %in, %in_0 : f32
+    linalg.yield %sum : f32
+  } -> tensor<1x8x4xf32>
+  return %r : tensor<1x8x4xf32>
+}

@@ -60,6 +60,10 @@ struct SchedulePipelineOptions
       llvm::cl::desc("Columns of weights that are stored together (0: weights "
                      "stay as they are)"),
       llvm::cl::init(32)};
+  Option<bool> packRows{
+      *this, "pack-rows",
+      llvm::cl::desc("Whether products run on matrix units (AMX)"),
+      llvm::cl::init(false)};
 };
 void buildSchedulePipeline(mlir::OpPassManager &pm,
                            const SchedulePipelineOptions &options);

@@ -363,6 +363,30 @@ def PackWeightsPass : Pass<"hybrid-pack-weights", "::mlir::ModuleOp"> {
   ];
 }
 
+def PackRowsPass : Pass<"hybrid-pack-rows", "::mlir::ModuleOp"> {
+  let summary = "Brings rows into the tiles that matrix units multiply";
+  let description = [{
+    For CPUs with matrix units (AMX). Where a sequence brings as many rows as a
+    tile has, or more, products with weights in panels read their rows in tiles
+    of bfloat16: numbers of f32 as three pieces, of f16 as two, so that nothing
+    is lost. Products of the same rows share them.
+
+    Before:
+    ```mlir
+    %r = hybrid.matmul ins(%x, %w : tensor<?x64xf32>, tensor<3x64x32xf32>) outs(%o : tensor<?x80xf32>) -> tensor<?x80xf32>
+    ```
+    After:
+    ```mlir
+    %t = hybrid.pack_rows ins(%x : tensor<?x64xf32>) outs(%e : tensor<?x2x6x16x32xbf16>) -> tensor<?x2x6x16x32xbf16>
+    %r = hybrid.matmul ins(%t, %w : tensor<?x2x6x16x32xbf16>, tensor<3x64x32xf32>) outs(%o : tensor<?x80xf32>) -> tensor<?x80xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numPacked", "num-packed", "products of rows in tiles">
+  ];
+  let dependentDialects = ["::mlir::affine::AffineDialect"];
+}
+
 def FormKernelsPass : Pass<"hybrid-form-kernels", "::mlir::ModuleOp"> {
   let summary = "Moves all work of the entries into kernels, equal ones once";
   let description = [{

@@ -130,13 +130,18 @@ public:
   Value roundTo(mlir::Type type, Value value) {
     return type == compute ? value : toCompute(fromCompute(type, value));
   }
+  /// `value`, a number or a vector, with elements of `type`.
   Value fromCompute(mlir::Type type, Value value) {
-    if (type == value.getType())
+    mlir::Type from = mlir::getElementTypeOrSelf(value);
+    if (type == from)
       return value;
-    if (type.getIntOrFloatBitWidth() <
-        value.getType().getIntOrFloatBitWidth())
-      return mlir::arith::TruncFOp::create(*this, type, value);
-    return mlir::arith::ExtFOp::create(*this, type, value);
+    bool isWider =
+        type.getIntOrFloatBitWidth() > from.getIntOrFloatBitWidth();
+    if (auto vector = mlir::dyn_cast<mlir::VectorType>(value.getType()))
+      type = vector.clone(type);
+    if (isWider)
+      return mlir::arith::ExtFOp::create(*this, type, value);
+    return mlir::arith::TruncFOp::create(*this, type, value);
   }
   void store(Value value, Value memref, ValueRange indices) {
     auto type = mlir::cast<mlir::MemRefType>(memref.getType());
@@ -157,7 +162,9 @@ public:
         *this, mlir::VectorType::get({lanes}, stored), memref, indices));
   }
   void storeVector(Value vector, Value memref, ValueRange indices) {
-    mlir::vector::StoreOp::create(*this, vector, memref, indices);
+    mlir::Type stored = mlir::getElementTypeOrSelf(memref);
+    mlir::vector::StoreOp::create(*this, fromCompute(stored, vector), memref,
+                                  indices);
   }
   /// a · b + c.
   Value fma(Value a, Value b, Value c) {
@@ -238,10 +245,12 @@ private:
 };
 
 // One per computation; each replaces the operation by loops.
-void lowerAttention(AttentionOp op);
+void lowerAttention(AttentionOp op, unsigned vectorBits);
 void lowerCacheAppend(CacheAppendOp op);
 void lowerCausalConv(CausalConvOp op);
 void lowerMatmul(MatmulOp op, unsigned vectorBits);
+void lowerTiledMatmul(MatmulOp op);
+void lowerPackRows(PackRowsOp op);
 void lowerRingRead(RingReadOp op);
 void lowerRoute(RouteOp op);
 /// `vectorBits` is the width of a vector register.

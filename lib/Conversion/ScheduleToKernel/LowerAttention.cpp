@@ -8,7 +8,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "LoopBuilder.h"
+#include "AttentionLowering.h"
 
 using namespace mlir;
 
@@ -28,7 +28,6 @@ public:
 
 private:
   void lowerRow(Value batch, Value head, Value row);
-  void lowerMean(Value isEmpty);
   /// The score of key `key`, -inf if it is not visible.
   Value score(Value key);
   SmallVector<Value> queryIndex(Value row, Value d) {
@@ -115,12 +114,10 @@ void AttentionLowering::lowerRow(Value batchIv, Value headIv, Value rowIv) {
                                  [&](Value i, ValueRange best) {
                                    Value s = score(b.addI(first, i));
                                    b.store(s, scores, i);
-                                   return SmallVector<Value>{
-                                       b.max(best[0], s)};
+                                   return SmallVector<Value>{b.max(best[0], s)};
                                  })[0];
         // With nothing visible so far, any finite reference will do.
-        Value reference =
-            b.select(b.isNegInf(tileMax), b.real(0), tileMax);
+        Value reference = b.select(b.isNegInf(tileMax), b.real(0), tileMax);
         Value rescale = b.exp(b.sub(carried[0], reference));
         Value sum = b.sum(count, [&](Value i) {
           Value p = b.exp(b.sub(b.load(scores, i), reference));
@@ -134,8 +131,7 @@ void AttentionLowering::lowerRow(Value batchIv, Value headIv, Value rowIv) {
           Value p = b.load(scores, i);
           b.loop(zero, valueDim, [&](Value d) {
             Value v = b.load(op.getValue(), keyIndex(b.addI(first, i), d));
-            b.store(b.add(b.load(accumulator, d), b.mul(p, v)), accumulator,
-                    d);
+            b.store(b.add(b.load(accumulator, d), b.mul(p, v)), accumulator, d);
           });
         });
         return {tileMax, b.add(b.mul(carried[1], rescale), sum)};
@@ -146,38 +142,19 @@ void AttentionLowering::lowerRow(Value batchIv, Value headIv, Value rowIv) {
     Value sink = b.load(sinks, head);
     Value total = b.max(best, sink);
     Value rescale = b.exp(b.sub(best, total));
-    normaliser =
-        b.add(b.mul(normaliser, rescale), b.exp(b.sub(sink, total)));
+    normaliser = b.add(b.mul(normaliser, rescale), b.exp(b.sub(sink, total)));
     factor = rescale;
   }
   Value empty = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, normaliser,
                                       b.real(0));
-  Value inverse =
-      b.select(empty, b.real(0), b.div(factor, normaliser));
+  Value inverse = b.select(empty, b.real(0), b.div(factor, normaliser));
   b.loop(zero, valueDim, [&](Value d) {
     b.store(b.mul(b.load(accumulator, d), inverse), op.getInit(),
             queryIndex(row, d));
   });
   if (op.getEmptyIsMean())
-    lowerMean(empty);
-}
-
-/// Where the row is empty: the mean of all values.
-void AttentionLowering::lowerMean(Value isEmpty) {
-  auto found = scf::IfOp::create(b, isEmpty, /*withElseRegion=*/false);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(found.thenBlock());
-  Value keys =
-      b.minI(op.getKvLength(), b.dim(op.getKey(), op.getKvTimeDim()));
-  Value count = arith::SIToFPOp::create(
-      b, b.getComputeType(),
-      arith::IndexCastOp::create(b, b.getI64Type(), b.maxI(keys, b.index(1))));
-  b.loop(b.index(0), valueDim, [&](Value d) {
-    Value sum = b.sum(keys, [&](Value key) {
-      return b.load(op.getValue(), keyIndex(key, d));
-    });
-    b.store(b.div(sum, count), op.getInit(), queryIndex(row, d));
-  });
+    lowerMeanOfValues(b, op, empty, batch, kvHead,
+                      [&](Value d) { return queryIndex(row, d); });
 }
 
 Value AttentionLowering::score(Value key) {
@@ -211,7 +188,31 @@ Value AttentionLowering::score(Value key) {
 
 } // namespace
 
-void lowerAttention(AttentionOp op) {
+void lowerMeanOfValues(LoopBuilder &b, AttentionOp op, Value isEmpty,
+                       Value batch, Value kvHead,
+                       function_ref<SmallVector<Value>(Value)> resultIndex) {
+  auto found = scf::IfOp::create(b, isEmpty, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(found.thenBlock());
+  Value keys = b.minI(op.getKvLength(), b.dim(op.getKey(), op.getKvTimeDim()));
+  Value count = arith::SIToFPOp::create(
+      b, b.getComputeType(),
+      arith::IndexCastOp::create(b, b.getI64Type(), b.maxI(keys, b.index(1))));
+  b.loop(b.index(0), b.dim(op.getValue(), 3), [&](Value d) {
+    Value sum = b.sum(keys, [&](Value key) {
+      SmallVector<Value> index(4, d);
+      index[0] = batch;
+      index[op.getKvHeadDim()] = kvHead;
+      index[op.getKvTimeDim()] = key;
+      return b.load(op.getValue(), index);
+    });
+    b.store(b.div(sum, count), op.getInit(), resultIndex(d));
+  });
+}
+
+void lowerAttention(AttentionOp op, unsigned vectorBits) {
+  if (canTileAttention(op, vectorBits))
+    return lowerTiledAttention(op, vectorBits);
   AttentionLowering(op).lower();
   op.erase();
 }

@@ -248,7 +248,9 @@ struct LowerComputations : impl::LowerComputationsPassBase<LowerComputations> {
         return signalPassFailure();
       }
       llvm::TypeSwitch<Operation *>(op)
-          .Case(lowerAttention)
+          .Case([&](AttentionOp attention) {
+            lowerAttention(attention, vectorBits);
+          })
           .Case([&](ScanOp scan) { lowerScan(scan, vectorBits); })
           .Case(lowerCausalConv)
           .Case(lowerRope)
@@ -261,7 +263,12 @@ struct LowerComputations : impl::LowerComputationsPassBase<LowerComputations> {
             lowerExpertMatMul(product, vectorBits);
           })
           .Case(lowerRoute)
-          .Case([&](MatmulOp matmul) { lowerMatmul(matmul, vectorBits); });
+          .Case(lowerPackRows)
+          .Case([&](MatmulOp matmul) {
+            if (matmul.getInput().getType().getRank() == 5)
+              return lowerTiledMatmul(matmul);
+            lowerMatmul(matmul, vectorBits);
+          });
       ++numLowered;
     }
   }

@@ -33,14 +33,17 @@ constexpr int64_t kContractionColumns = 128, kContractionRows = 60;
 /// Rows where the weight is in panels: a part of a panel stays in the L1 while
 /// all of them pass over it. A multiple of most numbers of rows in registers.
 constexpr int64_t kMatmulRows = 168;
+/// The same for products on matrix units: rows that share the pieces of a
+/// weight, columns that share the rows' way into the L2.
+constexpr int64_t kMatrixUnitColumns = 256;
 /// The same where a block computes its rows first, each of at most 16 KiB.
 constexpr int64_t kPrologueRows = 4;
 /// Query rows of an attention block, channels of a convolution block, with
 /// channels by tokens and tokens by channels.
-constexpr int64_t kAttentionRows = 16, kConvChannels = 16,
+constexpr int64_t kAttentionRows = 32, kConvChannels = 16,
                   kConvRowChannels = 128;
-/// Value columns of a scan block at most: sequentially, its state should stay in
-/// the L1; every block with chunks multiplies queries and keys anew.
+/// Value columns of a scan block at most: sequentially, its state should stay
+/// in the L1; every block with chunks multiplies queries and keys anew.
 constexpr int64_t kScanColumns = 64, kChunkedScanColumns = 128;
 
 /// Columns of a block of an expert product: all its rows read them, of one
@@ -117,8 +120,14 @@ TileChooser::chooseContraction(DestinationStyleOpInterface contraction) {
   int64_t rows = hasPrologue ? kPrologueRows : kContractionRows,
           columns = kContractionColumns;
   if (auto matmul = dyn_cast<MatmulOp>(contraction.getOperation())) {
-    rows = hasPrologue ? kPrologueRows : kMatmulRows;
-    columns = llvm::alignTo(columns, matmul.getWeight().getType().getDimSize(2));
+    bool isTiled = matmul.getInput().getType().getRank() == 5;
+    rows = hasPrologue && !isTiled ? kPrologueRows : kMatmulRows;
+    if (isTiled) {
+      rows = kMatrixUnitRows;
+      columns = kMatrixUnitColumns;
+    }
+    columns =
+        llvm::alignTo(columns, matmul.getWeight().getType().getDimSize(2));
   }
   for (auto [n, i] : llvm::enumerate(llvm::reverse(parallel)))
     tiles[i] = n == 0 ? columns : n == 1 ? rows : 1;
@@ -154,6 +163,8 @@ TileChooser::choose(DestinationStyleOpInterface contraction) {
                                                    : kConvChannels};
   if (isa<RouteOp>(op))
     return {kRouteRows};
+  if (isa<PackRowsOp>(op))
+    return {kTileGroupRows};
   if (isa<ExpertMatMulOp>(op))
     return {kExpertColumns};
   if (isa<CumSumOp>(op))

@@ -31,7 +31,8 @@ const std::vector<Level> &getX86Levels() {
 }
 
 /// Features beyond the levels that our kernels or LLVM make use of.
-constexpr StringLiteral kExtras[] = {"avx512vnni", "avx512bf16", "avxvnni"};
+constexpr StringLiteral kExtras[] = {"avx512vnni", "avx512bf16", "avxvnni",
+                                     "amx-tile", "amx-bf16"};
 
 bool has(const CPUTarget &target, StringRef feature) {
   return is_contained(target.features, feature);
@@ -71,14 +72,18 @@ CPUTarget getNative() {
 
 } // namespace
 
+bool CPUTarget::hasMatrixUnit() const {
+  return vectorBits >= 512 && has(*this, "amx-tile") && has(*this, "amx-bf16");
+}
+
 Expected<CPUTarget> CPUTarget::parse(StringRef spec) {
   SmallVector<StringRef> parts;
   spec.split(parts, ',', -1, /*KeepEmpty=*/false);
   CPUTarget target;
-  StringRef base = parts.empty() || parts[0].starts_with("+") ||
-                           parts[0].starts_with("-")
-                       ? StringRef("native")
-                       : parts[0];
+  StringRef base =
+      parts.empty() || parts[0].starts_with("+") || parts[0].starts_with("-")
+          ? StringRef("native")
+          : parts[0];
   if (base == "native") {
     target = getNative();
   } else if (base == "aarch64") {

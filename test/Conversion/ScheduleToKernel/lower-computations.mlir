@@ -306,14 +306,12 @@ func.func @associative(%q: memref<1x?x2x4xf32>, %v: memref<1x?x2x8xf32>, %g: mem
 
 // Streaming softmax: scores of one tile of keys at a time, a running maximum and
 // normaliser. Causality bounds the loop instead of masking, nothing of size
-// T × n is stored, and no key beyond the cache is read.
+// T × n is stored, and no key beyond the cache is read. One row here.
 
 // CHECK-LABEL: func.func @attention(
-// CHECK-SAME: %[[Q:[^:]*]]: memref<1x1x?x16xf16>, %[[K:[^:]*]]: memref<1x1x64x16xf16>, %[[V:[^:]*]]: memref<1x1x64x32xf16>, %[[O:[^:]*]]: memref<1x1x?x32xf16>, %[[N:[^:]*]]: index, %[[P:[^:]*]]: index)
+// CHECK-SAME: %[[Q:[^:]*]]: memref<1x1x1x16xf16>, %[[K:[^:]*]]: memref<1x1x64x16xf16>, %[[V:[^:]*]]: memref<1x1x64x32xf16>, %[[O:[^:]*]]: memref<1x1x1x32xf16>, %[[N:[^:]*]]: index, %[[P:[^:]*]]: index)
 // CHECK-NOT: memref.alloc{{a?}}(%
-// CHECK: scf.for %[[I:.*]] = %{{.*}} to
-// CHECK-DAG: %[[POSITION:.*]] = arith.addi %{{.*}}, %{{.*}} : index
-// CHECK-DAG: arith.minsi %[[N]], %c64
+// CHECK: arith.minsi %[[N]], %c64
 // CHECK: %{{.*}}:2 = scf.for {{.*}} -> (f32, f32)
 // CHECK: memref.load %[[K]]
 // CHECK: arith.max{{imum|num}}f
@@ -322,7 +320,32 @@ func.func @associative(%q: memref<1x?x2x4xf32>, %v: memref<1x?x2x8xf32>, %g: mem
 // CHECK: scf.yield %{{.*}}, %{{.*}} : f32, f32
 // CHECK: arith.divf
 // CHECK: memref.store %{{.*}}, %[[O]]
-func.func @attention(%q: memref<1x1x?x16xf16>, %k: memref<1x1x64x16xf16>, %v: memref<1x1x64x32xf16>, %o: memref<1x1x?x32xf16>, %n: index, %p: index) {
+func.func @attention(%q: memref<1x1x1x16xf16>, %k: memref<1x1x64x16xf16>, %v: memref<1x1x64x32xf16>, %o: memref<1x1x1x32xf16>, %n: index, %p: index) {
+  hybrid.attention ins(%q, %k, %v : memref<1x1x1x16xf16>, memref<1x1x64x16xf16>, memref<1x1x64x32xf16>)
+         kv_length(%n) q_offset(%p) outs(%o : memref<1x1x1x32xf16>) {causal, scale = 2.5e-01 : f64}
+  return
+}
+
+// Many rows: blocks of 32, whose scores lie in lanes; keys and values are copied in
+// tiles of 48.
+
+// CHECK-LABEL: func.func @attention_rows(
+// CHECK-SAME: %[[Q:[^:]*]]: memref<1x1x?x16xf16>, %[[K:[^:]*]]: memref<1x1x64x16xf16>, %[[V:[^:]*]]: memref<1x1x64x32xf16>, %[[O:[^:]*]]: memref<1x1x?x32xf16>
+// CHECK-DAG: %[[QT:.*]] = memref.alloca() {alignment = 64 : i64} : memref<16x32xf32>
+// CHECK-DAG: %[[KT:.*]] = memref.alloca() {alignment = 64 : i64} : memref<48x16xf32>
+// CHECK-DAG: %[[S:.*]] = memref.alloca() {alignment = 64 : i64} : memref<48x32xf32>
+// CHECK: memref.store %{{.*}}, %[[QT]]
+// CHECK: %{{.*}}:8 = scf.for {{.*}} step %c48 {{.*}} -> (vector<8xf32>,
+// CHECK: vector.load %[[K]]
+// CHECK: vector.load %[[V]]
+// CHECK: %{{.*}}:12 = scf.for
+// CHECK: vector.load %[[QT]]
+// CHECK-COUNT-12: vector.fma
+// CHECK: arith.cmpi slt, %{{.*}} : vector<8xi32>
+// CHECK: arith.maxnumf
+// CHECK: math.exp %{{.*}} : vector<8xf32>
+// CHECK: vector.store %{{.*}}, %[[O]]{{.*}} vector<8xf16>
+func.func @attention_rows(%q: memref<1x1x?x16xf16>, %k: memref<1x1x64x16xf16>, %v: memref<1x1x64x32xf16>, %o: memref<1x1x?x32xf16>, %n: index, %p: index) {
   hybrid.attention ins(%q, %k, %v : memref<1x1x?x16xf16>, memref<1x1x64x16xf16>, memref<1x1x64x32xf16>)
          kv_length(%n) q_offset(%p) outs(%o : memref<1x1x?x32xf16>) {causal, scale = 2.5e-01 : f64}
   return
@@ -355,5 +378,39 @@ func.func @attention_variants(%q: memref<1x1x?x16xf32>, %k: memref<1x1x64x16xf32
 // CHECK-NEXT: return
 func.func @others(%x: memref<8xf32>, %v: f32) {
   linalg.fill ins(%v : f32) outs(%x : memref<8xf32>)
+  return
+}
+
+// -----
+
+// Rows in tiles: pieces of the weight's panel, four tiles of sums, then the rows that
+// exist. Products of f16 are three of pieces.
+
+// CHECK-LABEL: func.func @tiled_matmul(
+// CHECK-SAME: %[[X:[a-z0-9]*]]: memref<?x2x4x16x32xbf16>, %[[W:[a-z0-9]*]]: memref<3x40x32xf16>, %[[O:[a-z0-9]*]]: memref<?x80xf32>
+// CHECK-DAG: %[[SUMS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<32x32xf32>
+// CHECK-DAG: %[[PART:.*]] = memref.alloca() {alignment = 64 : i64} : memref<2x4x16x32xbf16>
+// CHECK: vector.store %{{.*}}, %[[PART]]
+// CHECK: amx.tile_load %{{.*}} : memref<64x16xf32> into !amx.tile<16x16xf32>
+// CHECK: scf.for
+// CHECK-COUNT-2: amx.tile_load %[[X]]
+// CHECK: amx.tile_load %[[PART]]
+// CHECK-COUNT-12: amx.tile_mulf %{{.*}} : !amx.tile<16x32xbf16>, !amx.tile<16x32xbf16>, !amx.tile<16x16xf32>
+// CHECK: scf.yield
+// CHECK-COUNT-4: amx.tile_store %[[SUMS]]
+// CHECK: vector.maskedstore %[[O]]
+func.func @tiled_matmul(%x: memref<?x2x4x16x32xbf16>, %w: memref<3x40x32xf16>, %o: memref<?x80xf32>) {
+  hybrid.matmul ins(%x, %w : memref<?x2x4x16x32xbf16>, memref<3x40x32xf16>) outs(%o : memref<?x80xf32>)
+  return
+}
+
+// CHECK-LABEL: func.func @pack_rows(
+// CHECK: scf.if
+// CHECK: vector.load %{{.*}} : memref<?x40xf16>, vector<16xf16>
+// CHECK: arith.trunci %{{.*}} : vector<16xi32> to vector<16xi16>
+// CHECK: vector.store %{{.*}} : memref<?x2x4x16x32xbf16>, vector<16xbf16>
+// CHECK: vector.maskedload
+func.func @pack_rows(%x: memref<?x40xf16>, %o: memref<?x2x4x16x32xbf16>) {
+  hybrid.pack_rows ins(%x : memref<?x40xf16>) outs(%o : memref<?x2x4x16x32xbf16>)
   return
 }

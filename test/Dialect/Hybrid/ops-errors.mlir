@@ -1126,7 +1126,7 @@ func.func @parallel_c5(%a: tensor<2xf32>, %s: tensor<3xf32>) {
 // -----
 
 func.func @matmul_c1(%x: tensor<4xf32>, %w: tensor<3x64x32xf32>, %o: tensor<4x80xf32>) {
-  // expected-error @+1 {{'hybrid.matmul' op C1: input, weight and init must have rank 2, 3 and 2, but are 'tensor<4xf32>', 'tensor<3x64x32xf32>' and 'tensor<4x80xf32>'}}
+  // expected-error @+1 {{'hybrid.matmul' op C1: input, weight and init must have rank 2 (or 5), 3 and 2, but are 'tensor<4xf32>', 'tensor<3x64x32xf32>' and 'tensor<4x80xf32>'}}
   %r = hybrid.matmul ins(%x, %w : tensor<4xf32>, tensor<3x64x32xf32>) outs(%o : tensor<4x80xf32>) -> tensor<4x80xf32>
   return
 }
@@ -1152,6 +1152,54 @@ func.func @matmul_c2_panel(%x: tensor<4x64xf32>, %w: tensor<3x64x?xf32>, %o: ten
 func.func @matmul_c3(%x: tensor<4x64xbf16>, %w: tensor<3x64x32xbf16>, %o: tensor<4x80xbf16>) {
   // expected-error @+1 {{'hybrid.matmul' op C3: element types do not fit: input is 'tensor<4x64xbf16>', weight 'tensor<3x64x32xbf16>', init 'tensor<4x80xbf16>'}}
   %r = hybrid.matmul ins(%x, %w : tensor<4x64xbf16>, tensor<3x64x32xbf16>) outs(%o : tensor<4x80xbf16>) -> tensor<4x80xbf16>
+  return
+}
+
+// -----
+
+func.func @matmul_c2_tiles(%x: tensor<?x3x6x16x32xbf16>, %w: tensor<3x64x32xf32>, %o: tensor<?x80xf32>) {
+  // expected-error @+1 {{'hybrid.matmul' op C2: shapes do not fit: input is 'tensor<?x3x6x16x32xbf16>'}}
+  %r = hybrid.matmul ins(%x, %w : tensor<?x3x6x16x32xbf16>, tensor<3x64x32xf32>) outs(%o : tensor<?x80xf32>) -> tensor<?x80xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c3_tiles(%x: tensor<?x2x6x16x32xbf16>, %w: tensor<3x64x32xf64>, %o: tensor<?x80xf64>) {
+  // expected-error @+1 {{'hybrid.matmul' op C3: rows in tiles need an init of f32 and a weight of f32, f16 or bf16, but init is 'tensor<?x80xf64>', weight 'tensor<3x64x32xf64>'}}
+  %r = hybrid.matmul ins(%x, %w : tensor<?x2x6x16x32xbf16>, tensor<3x64x32xf64>) outs(%o : tensor<?x80xf64>) -> tensor<?x80xf64>
+  return
+}
+
+// -----
+
+func.func @pack_rows_c1(%x: tensor<?x?xf32>, %o: tensor<?x3x6x16x32xbf16>) {
+  // expected-error @+1 {{'hybrid.pack_rows' op C1: input must have rank 2 and a static length, init rank 5, but they are 'tensor<?x?xf32>' and 'tensor<?x3x6x16x32xbf16>'}}
+  %r = hybrid.pack_rows ins(%x : tensor<?x?xf32>) outs(%o : tensor<?x3x6x16x32xbf16>) -> tensor<?x3x6x16x32xbf16>
+  return
+}
+
+// -----
+
+func.func @pack_rows_c2(%x: tensor<40x80xf32>, %o: tensor<1x3x6x16x32xbf16>) {
+  // expected-error @+1 {{'hybrid.pack_rows' op C2: shapes do not fit: input is 'tensor<40x80xf32>', init 'tensor<1x3x6x16x32xbf16>'}}
+  %r = hybrid.pack_rows ins(%x : tensor<40x80xf32>) outs(%o : tensor<1x3x6x16x32xbf16>) -> tensor<1x3x6x16x32xbf16>
+  return
+}
+
+// -----
+
+func.func @pack_rows_c2_pieces(%x: tensor<?x80xf16>, %o: tensor<?x3x6x16x32xbf16>) {
+  // expected-error @+1 {{'hybrid.pack_rows' op C2: shapes do not fit}}
+  %r = hybrid.pack_rows ins(%x : tensor<?x80xf16>) outs(%o : tensor<?x3x6x16x32xbf16>) -> tensor<?x3x6x16x32xbf16>
+  return
+}
+
+// -----
+
+func.func @pack_rows_c3(%x: tensor<?x80xf64>, %o: tensor<?x3x6x16x32xbf16>) {
+  // expected-error @+1 {{'hybrid.pack_rows' op C3: element types do not fit: input is 'tensor<?x80xf64>', init 'tensor<?x3x6x16x32xbf16>'}}
+  %r = hybrid.pack_rows ins(%x : tensor<?x80xf64>) outs(%o : tensor<?x3x6x16x32xbf16>) -> tensor<?x3x6x16x32xbf16>
   return
 }
 

@@ -266,6 +266,15 @@ func.func @matmul(%x: tensor<?x64xf32>, %o: tensor<?x80xf32>) -> tensor<?x80xf32
   return %r : tensor<?x80xf32>
 }
 
+// CHECK-LABEL: func.func @rows_in_tiles
+func.func @rows_in_tiles(%x: tensor<?x80xf32>, %w: tensor<1x80x32xbf16>, %t: tensor<?x3x6x16x32xbf16>, %o: tensor<?x32xf32>) -> tensor<?x32xf32> {
+  // CHECK: hybrid.pack_rows ins(%{{.*}} : tensor<?x80xf32>) outs(%{{.*}} : tensor<?x3x6x16x32xbf16>) -> tensor<?x3x6x16x32xbf16>
+  %p = hybrid.pack_rows ins(%x : tensor<?x80xf32>) outs(%t : tensor<?x3x6x16x32xbf16>) -> tensor<?x3x6x16x32xbf16>
+  // CHECK: hybrid.matmul ins(%{{.*}}, %{{.*}} : tensor<?x3x6x16x32xbf16>, tensor<1x80x32xbf16>) outs(%{{.*}} : tensor<?x32xf32>) -> tensor<?x32xf32>
+  %r = hybrid.matmul ins(%p, %w : tensor<?x3x6x16x32xbf16>, tensor<1x80x32xbf16>) outs(%o : tensor<?x32xf32>) -> tensor<?x32xf32>
+  return %r : tensor<?x32xf32>
+}
+
 // CHECK: hybrid.state @past_key.1 kv present "present_key.1" length_axis 2 : tensor<?x2x512x16xf32>
 hybrid.state @"past_key.1" kv present "present_key.1" length_axis 2 : tensor<?x2x512x16xf32>
 // CHECK: hybrid.state @past_conv conv present "present_conv" : tensor<?x192x3xf32>

@@ -424,3 +424,53 @@ module attributes {transform.with_named_sequence} {
     transform.yield
   }
 }
+
+// -----
+
+// Rows in tiles: a block of rows takes the groups of 32 that it lies in.
+
+// CHECK-DAG: #[[FLOOR:.*]] = affine_map<()[s0] -> (s0 floordiv 32)>
+// CHECK-DAG: #[[CEIL:.*]] = affine_map<()[s0] -> (s0 ceildiv 32)>
+// CHECK-LABEL: func.func @tiled_rows(
+// CHECK: %[[TILES:.*]] = hybrid.pack_rows
+// CHECK: scf.for %[[I:[a-z0-9]*]] =
+// CHECK: scf.for
+// CHECK: %[[SIZE:.*]] = affine.min #{{.*}}(%[[I]])
+// CHECK-DAG: %[[FIRST:.*]] = affine.apply #[[FLOOR]]()[%[[I]]]
+// CHECK-DAG: %[[NUM:.*]] = affine.apply #[[CEIL]]()[%[[SIZE]]]
+// CHECK: %[[GROUPS:.*]] = tensor.extract_slice %[[TILES]][%[[FIRST]], 0, 0, 0, 0] [%[[NUM]], 1, 6, 16, 32]
+// CHECK: hybrid.matmul ins(%[[GROUPS]], %{{.*}} : tensor<?x1x6x16x32xbf16>, tensor<?x16x32xf32>)
+func.func @tiled_rows(%x: tensor<70x16xf32>, %t: tensor<3x1x6x16x32xbf16>, %w: tensor<3x16x32xf32>, %o: tensor<70x80xf32>) -> tensor<70x80xf32> {
+  %p = hybrid.pack_rows ins(%x : tensor<70x16xf32>) outs(%t : tensor<3x1x6x16x32xbf16>) -> tensor<3x1x6x16x32xbf16>
+  %r = hybrid.matmul ins(%p, %w : tensor<3x1x6x16x32xbf16>, tensor<3x16x32xf32>) outs(%o : tensor<70x80xf32>) -> tensor<70x80xf32>
+  return %r : tensor<70x80xf32>
+}
+module attributes {transform.with_named_sequence} {
+  transform.named_sequence @__transform_main(%root: !transform.any_op {transform.readonly}) {
+    %op = transform.structured.match ops{["hybrid.matmul"]} in %root : (!transform.any_op) -> !transform.any_op
+    %tiled, %loops:2 = transform.structured.fuse %op tile_sizes [32, 32] : (!transform.any_op) -> (!transform.any_op, !transform.any_op, !transform.any_op)
+    transform.yield
+  }
+}
+
+// -----
+
+// A block of rows is cut into tiles for itself.
+
+// CHECK-LABEL: func.func @pack_rows(
+// CHECK-SAME: %[[X:[a-z0-9]*]]: tensor<70x16xf32>, %[[O:[a-z0-9]*]]: tensor<3x1x6x16x32xbf16>
+// CHECK: scf.for %[[I:[a-z0-9]*]] =
+// CHECK-DAG: tensor.extract_slice %[[X]][%[[I]], 0] [%{{.*}}, 16] [1, 1]
+// CHECK-DAG: tensor.extract_slice %{{.*}}[%{{.*}}, 0, 0, 0, 0] [%{{.*}}, 1, 6, 16, 32]
+// CHECK: hybrid.pack_rows ins(%{{.*}} : tensor<?x16xf32>) outs(%{{.*}} : tensor<?x1x6x16x32xbf16>)
+func.func @pack_rows(%x: tensor<70x16xf32>, %o: tensor<3x1x6x16x32xbf16>) -> tensor<3x1x6x16x32xbf16> {
+  %r = hybrid.pack_rows ins(%x : tensor<70x16xf32>) outs(%o : tensor<3x1x6x16x32xbf16>) -> tensor<3x1x6x16x32xbf16>
+  return %r : tensor<3x1x6x16x32xbf16>
+}
+module attributes {transform.with_named_sequence} {
+  transform.named_sequence @__transform_main(%root: !transform.any_op {transform.readonly}) {
+    %op = transform.structured.match ops{["hybrid.pack_rows"]} in %root : (!transform.any_op) -> !transform.any_op
+    %tiled, %loop = transform.structured.fuse %op tile_sizes [32] : (!transform.any_op) -> (!transform.any_op, !transform.any_op)
+    transform.yield
+  }
+}

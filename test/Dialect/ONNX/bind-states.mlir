@@ -10,7 +10,7 @@
 // CHECK-SAME:    onnx.name = "past.2.conv", onnx.state = {kind = "conv", present = "present.2.conv"}
 // CHECK-SAME:    onnx.name = "past_states.3.ssm_state", onnx.state = {kind = "recurrent", present = "present.3.ssm_state"}
 // CHECK-SAME:    onnx.name = "input.past_key_values.layers.4.conv_states.0", onnx.state = {kind = "conv", present = "output.past_key_values.layers.4.conv_states.0"}
-// CHECK-SAME:    onnx.name = "past_state"}
+// CHECK-SAME:    onnx.name = "past_ssm5", onnx.state = {kind = "conv", present = "present_ssm5"}
 // CHECK-SAME:  attributes {onnx.bindings = {b2 = "b", mask_past = "p", mask_seq = "s", p1 = "p", t = "p + s"}, onnx.roles = {batch = "b", past = "p", seq = "s"}}
 
 // NONE-LABEL: func.func @main(
@@ -23,14 +23,14 @@ func.func @main(%ids: tensor<?x?xi64> {onnx.dims = ["b", "s"], onnx.name = "inpu
                 %c2: tensor<?x16x3xf32> {onnx.dims = ["b", 16, 3], onnx.name = "past.2.conv"},
                 %s3: tensor<?x4x8x8xf32> {onnx.dims = ["b2", 4, 8, 8], onnx.name = "past_states.3.ssm_state"},
                 %c4: tensor<?x16x3xf32> {onnx.dims = ["b", 16, 3], onnx.name = "input.past_key_values.layers.4.conv_states.0"},
-                %s5: tensor<?x16x3xf32> {onnx.dims = ["b", 16, 3], onnx.name = "past_state"},
+                %s5: tensor<?x16x3xf32> {onnx.dims = ["b", 16, 3], onnx.name = "past_ssm5"},
                 %new: tensor<?x2x?x8xf32> {onnx.dims = ["b", 2, "s", 8], onnx.name = "new"})
     -> (tensor<?x2x?x8xf32> {onnx.dims = ["b", 2, "t", 8], onnx.name = "present.0.key"},
         tensor<?x2x?x8xf32> {onnx.dims = ["b", 2, "p1 + s", 8], onnx.name = "present_key.1"},
         tensor<?x16x3xf32> {onnx.dims = ["b", 16, 3], onnx.name = "present.2.conv"},
         tensor<?x4x8x8xf32> {onnx.dims = ["b2", 4, 8, 8], onnx.name = "present.3.ssm_state"},
         tensor<?x16x3xf32> {onnx.dims = ["b", 16, 3], onnx.name = "output.past_key_values.layers.4.conv_states.0"},
-        tensor<?x16x3xf32> {onnx.dims = ["b", 16, 3], onnx.name = "present_state"}) {
+        tensor<?x16x3xf32> {onnx.dims = ["b", 16, 3], onnx.name = "present_ssm5"}) {
   %0 = onnx.Concat(%k0, %new) {axis = 2 : i64} : (tensor<?x2x?x8xf32>, tensor<?x2x?x8xf32>) -> tensor<?x2x?x8xf32>
   %1 = onnx.Concat(%k1, %new) {axis = 2 : i64} : (tensor<?x2x?x8xf32>, tensor<?x2x?x8xf32>) -> tensor<?x2x?x8xf32>
   return %0, %1, %c2, %s3, %c4, %s5 : tensor<?x2x?x8xf32>, tensor<?x2x?x8xf32>, tensor<?x16x3xf32>, tensor<?x4x8x8xf32>, tensor<?x16x3xf32>, tensor<?x16x3xf32>

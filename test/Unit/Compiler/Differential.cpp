@@ -23,6 +23,8 @@
 #include <dlfcn.h>
 #include <fstream>
 #include <numeric>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 using namespace mlir;
 using namespace hybrid;
@@ -62,8 +64,22 @@ unsigned hybrid::test::getVectorWidth(uint64_t seed) {
   return getVectorWidths()[seed % getVectorWidths().size()];
 }
 
+/// Whether this machine has matrix units and lets this process use them.
+static bool hasMatrixUnit() {
+#ifdef __x86_64__
+  constexpr long requestPermission = 0x1023, tileData = 18;
+  static const bool isAllowed =
+      syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+  return isAllowed && parseTarget("native").hasMatrixUnit();
+#else
+  return false;
+#endif
+}
+
 static CPUTarget getTarget(unsigned vectorBits) {
   if (!isX86())
+    return parseTarget("native");
+  if (vectorBits == 512 && hasMatrixUnit())
     return parseTarget("native");
   return parseTarget(vectorBits == 512   ? "x86-64-v4"
                      : vectorBits == 256 ? "x86-64-v3"
@@ -168,7 +184,9 @@ bool Compiled::lower(const ModuleText &text, const Sizes &capacities,
   if (!runPasses([&](OpPassManager &passes) {
         KernelPipelineOptions options;
         options.vectorBits = vectorBits;
-        buildSchedulePipeline(passes, SchedulePipelineOptions());
+        SchedulePipelineOptions schedule;
+        schedule.packRows = getTarget(vectorBits).hasMatrixUnit();
+        buildSchedulePipeline(passes, schedule);
         buildKernelPipeline(passes, options);
       }))
     return false;

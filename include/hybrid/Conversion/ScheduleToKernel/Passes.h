@@ -1,9 +1,11 @@
-//===- Passes.h - level 3 to level 4 -----------------------------*- C++ -*-===//
+//===- Passes.h - level 3 to level 4 -----------------------------*- C++
+//-*-===//
 
 #ifndef HYBRID_CONVERSION_SCHEDULETOKERNEL_PASSES_H
 #define HYBRID_CONVERSION_SCHEDULETOKERNEL_PASSES_H
 
 #include "hybrid/Schedule/Passes.h"
+#include "mlir/Dialect/AMX/AMXDialect.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -31,6 +33,10 @@ inline constexpr llvm::StringLiteral kOutputsAttr = "hybrid.outputs";
 /// On a contraction (a unit attribute): its operands lie in a near cache, so
 /// that reading one again costs little.
 inline constexpr llvm::StringLiteral kInCacheAttr = "hybrid.in_cache";
+
+/// Rows of a block whose products run on matrix units: each cuts weights into
+/// pieces for itself.
+inline constexpr int64_t kMatrixUnitRows = 256;
 
 /// The sizes that the `hybrid.dims` attribute `dims` states: integers, and
 /// expressions over symbols, whose values `symbol` gives (null: no such one).

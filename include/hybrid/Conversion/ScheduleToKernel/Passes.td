@@ -144,7 +144,7 @@ def LowerComputationsPass : Pass<"hybrid-lower-computations", "::mlir::func::Fun
   let statistics = [
     Statistic<"numLowered", "num-lowered", "computations turned into loops">
   ];
-  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect",
+  let dependentDialects = ["::mlir::amx::AMXDialect", "::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect",
                            "::mlir::math::MathDialect", "::mlir::arith::ArithDialect",
                            "::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::vector::VectorDialect"];

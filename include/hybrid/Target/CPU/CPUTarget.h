@@ -1,4 +1,5 @@
-//===- CPUTarget.h - code for CPUs -------------------------------*- C++ -*-===//
+//===- CPUTarget.h - code for CPUs -------------------------------*- C++
+//-*-===//
 
 #ifndef HYBRID_TARGET_CPU_CPUTARGET_H
 #define HYBRID_TARGET_CPU_CPUTARGET_H
@@ -35,6 +36,9 @@ struct CPUTarget {
   /// machine that compiles; otherwise a level (x86-64, x86-64-v2, -v3, -v4,
   /// aarch64), then +feature or -feature, separated by commas.
   static llvm::Expected<CPUTarget> parse(llvm::StringRef spec);
+
+  /// Whether there are tiles of bfloat16 (AMX), beside vectors of 512 bits.
+  bool hasMatrixUnit() const;
 };
 
 /// Translates a module in the LLVM dialect and optimises it for `target`.

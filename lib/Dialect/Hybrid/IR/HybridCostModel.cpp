@@ -298,10 +298,18 @@ Cost RouteOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
   return cost;
 }
 
-/// What fills the last panel up counts nothing.
+Cost PackRowsOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
+  OperandShapes shapes(*this, operandShapes);
+  Cost cost;
+  cost.bytesRead = shapes.bytes(getInput());
+  cost.bytesWritten = shapes.bytes(getInit());
+  return cost;
+}
+
+/// What fills the last panel up counts nothing, nor do pieces of numbers.
 Cost MatmulOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
   OperandShapes shapes(*this, operandShapes);
-  double length = shapes[getInput()][1];
+  double length = shapes[getWeight()][1];
   Cost cost;
   cost.flops = 2 * shapes.count(getInit()) * length;
   cost.bytesRead =

@@ -49,6 +49,9 @@ MutableOperandRange RouteOp::getDpsInitsMutable() {
 MutableOperandRange ExpertMatMulOp::getDpsInitsMutable() {
   return getInitMutable();
 }
+MutableOperandRange PackRowsOp::getDpsInitsMutable() {
+  return getInitMutable();
+}
 MutableOperandRange MatmulOp::getDpsInitsMutable() { return getInitMutable(); }
 
 /// Whether the kernel of `launch` reads the old value of destination `index`.
@@ -132,6 +135,7 @@ HYBRID_COMPUTE_OP(RingReadOp)
 HYBRID_COMPUTE_OP(CumSumOp)
 HYBRID_COMPUTE_OP(RouteOp)
 HYBRID_COMPUTE_OP(ExpertMatMulOp)
+HYBRID_COMPUTE_OP(PackRowsOp)
 HYBRID_COMPUTE_OP(MatmulOp)
 #undef HYBRID_COMPUTE_OP
 

@@ -212,10 +212,28 @@ static TilingSpec getSpec(CumSumOp op) {
   return spec;
 }
 
+/// Rows in tiles: groups of rows follow the loop over rows.
+static SmallVector<DimTile> getRowTiles(unsigned loop) {
+  SmallVector<DimTile> dims(5);
+  dims[0] = {int(loop), 1, kTileGroupRows, {}, true};
+  return dims;
+}
+
+static TilingSpec getSpec(PackRowsOp op) {
+  TilingSpec spec(op);
+  spec.loops = {{op.getInput(), 0}};
+  spec.set(op.getInputMutable(), {{0}, {}});
+  spec.set(op.getInitMutable(), getRowTiles(0));
+  return spec;
+}
+
 static TilingSpec getSpec(MatmulOp op) {
   TilingSpec spec(op);
   spec.loops = {{op.getInit(), 0}, {op.getInit(), 1}};
-  spec.set(op.getInputMutable(), {{0}, {}});
+  if (op.getInput().getType().getRank() == 2)
+    spec.set(op.getInputMutable(), {{0}, {}});
+  else
+    spec.set(op.getInputMutable(), getRowTiles(0));
   spec.set(op.getWeightMutable(),
            {{1, 1, op.getWeight().getType().getDimSize(2), {}, true}, {}, {}});
   spec.set(op.getInitMutable(), {{0}, {1}});
@@ -637,5 +655,6 @@ HYBRID_TILED_OP(RingReadOp)
 HYBRID_TILED_OP(CumSumOp)
 HYBRID_TILED_OP(RouteOp)
 HYBRID_TILED_OP(ExpertMatMulOp)
+HYBRID_TILED_OP(PackRowsOp)
 HYBRID_TILED_OP(MatmulOp)
 #undef HYBRID_TILED_OP

@@ -563,23 +563,67 @@ LogicalResult CumSumOp::verify() {
   return success();
 }
 
+int64_t hybrid::getNumPieces(Type type) {
+  return type.isF32() ? 3 : type.isF16() ? 2 : type.isBF16() ? 1 : 0;
+}
+
+/// Whether `tiles` can hold `rows` rows of `length` numbers, see pack_rows.
+static bool areTilesOf(ShapedType tiles, int64_t rows, int64_t length) {
+  auto parts = [](int64_t size, int64_t part) {
+    return ShapedType::isDynamic(size) ? size
+                                       : llvm::divideCeilSigned(size, part);
+  };
+  int64_t pieces = tiles.getDimSize(2);
+  return tiles.getElementType().isBF16() && pieces >= 2 && pieces % 2 == 0 &&
+         tiles.getDimSize(3) == 16 && tiles.getDimSize(4) == kTileStep &&
+         agree(tiles.getDimSize(0), parts(rows, kTileGroupRows)) &&
+         agree(tiles.getDimSize(1), parts(length, kTileStep));
+}
+
+LogicalResult PackRowsOp::verify() {
+  ShapedType input = getInput().getType(), init = getInit().getType();
+  if (input.getRank() != 2 || init.getRank() != 5 || input.isDynamicDim(1))
+    return violates(*this, 1) << "input must have rank 2 and a static length, "
+                                 "init rank 5, but they are "
+                              << input << " and " << init;
+  int64_t pieces = getNumPieces(input.getElementType());
+  if (!pieces || !init.getElementType().isBF16())
+    return violates(*this, 3) << "element types do not fit: input is " << input
+                              << ", init " << init;
+  if (!areTilesOf(init, input.getDimSize(0), input.getDimSize(1)) ||
+      init.getDimSize(2) != 2 * pieces)
+    return violates(*this, 2)
+           << "shapes do not fit: input is " << input << ", init " << init;
+  return success();
+}
+
 LogicalResult MatmulOp::verify() {
   ShapedType input = getInput().getType(), weight = getWeight().getType(),
              init = getInit().getType();
-  if (input.getRank() != 2 || weight.getRank() != 3 || init.getRank() != 2)
-    return violates(*this, 1)
-           << "input, weight and init must have rank 2, 3 and 2, but are "
-           << input << ", " << weight << " and " << init;
+  bool isTiled = input.getRank() == 5;
+  if ((input.getRank() != 2 && !isTiled) || weight.getRank() != 3 ||
+      init.getRank() != 2)
+    return violates(*this, 1) << "input, weight and init must have rank 2 (or "
+                                 "5), 3 and 2, but are "
+                              << input << ", " << weight << " and " << init;
   int64_t panel = weight.getDimSize(2), columns = init.getDimSize(1);
   bool isStatic = !ShapedType::isDynamic(columns);
-  if (ShapedType::isDynamic(panel) || panel < 1 ||
-      !agree(input.getDimSize(0), init.getDimSize(0)) ||
-      !agree(input.getDimSize(1), weight.getDimSize(1)) ||
-      (isStatic && !agree(weight.getDimSize(0),
-                          llvm::divideCeilSigned(columns, panel))))
+  bool rowsFit =
+      isTiled ? areTilesOf(input, init.getDimSize(0), weight.getDimSize(1))
+              : agree(input.getDimSize(0), init.getDimSize(0)) &&
+                    agree(input.getDimSize(1), weight.getDimSize(1));
+  if (ShapedType::isDynamic(panel) || panel < 1 || !rowsFit ||
+      (isStatic &&
+       !agree(weight.getDimSize(0), llvm::divideCeilSigned(columns, panel))))
     return violates(*this, 2) << "shapes do not fit: input is " << input
                               << ", weight " << weight << ", init " << init;
   auto sum = dyn_cast<FloatType>(init.getElementType());
+  if (isTiled &&
+      (!sum || !sum.isF32() || !getNumPieces(weight.getElementType())))
+    return violates(*this, 3)
+           << "rows in tiles need an init of f32 and a weight of f32, f16 or "
+              "bf16, but init is "
+           << init << ", weight " << weight;
   for (ShapedType factor : {input, weight}) {
     auto type = dyn_cast<FloatType>(factor.getElementType());
     if (!sum || !type || sum.getWidth() < 32 ||
@@ -711,11 +755,9 @@ LogicalResult ParallelOp::verify() {
            << ", but the result is " << result;
   SmallVector<Type> others;
   for (Region &branch : getBranches())
-    llvm::append_range(others, branch.front()
-                                   .getTerminator()
-                                   ->getOperands()
-                                   .drop_front()
-                                   .getTypes());
+    llvm::append_range(
+        others,
+        branch.front().getTerminator()->getOperands().drop_front().getTypes());
   if (TypeRange(others) != getOthers().getTypes())
     return violates(*this, 5)
            << "the branches yield " << others.size()

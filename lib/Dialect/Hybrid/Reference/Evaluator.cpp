@@ -600,16 +600,53 @@ static FailureOr<Results> evaluateOp(ExpertMatMulOp op,
   return Results{result};
 }
 
+/// Where pack_rows puts a piece of input[i, l].
+static SmallVector<int64_t> getTileIndex(int64_t i, int64_t l, int64_t piece) {
+  return {i / 32, l / 32, 2 * piece + i / 16 % 2, i % 16, l % 32};
+}
+
+/// `value` with 8 significant bits: without the others, or rounded.
+static float toBF16(float value, bool isRounded) {
+  if (!std::isfinite(value))
+    return value;
+  uint32_t bits = llvm::bit_cast<uint32_t>(value) + (isRounded ? 0x8000 : 0);
+  return llvm::bit_cast<float>(bits & 0xffff0000);
+}
+
+static FailureOr<Results> evaluateOp(PackRowsOp op, const Operands &operands) {
+  const RefTensor &input = operands[op.getInput()];
+  RefTensor result(operands[op.getInit()].shape);
+  for (int64_t i = 0; i < input.shape[0]; ++i)
+    for (int64_t l = 0; l < input.shape[1]; ++l) {
+      float rest = input.at({i, l});
+      for (int64_t piece = 0; piece < result.shape[2] / 2; ++piece) {
+        float value = toBF16(rest, /*isRounded=*/piece > 0);
+        result.at(getTileIndex(i, l, piece)) = value;
+        rest -= value;
+      }
+    }
+  return Results{result};
+}
+
 static FailureOr<Results> evaluateOp(MatmulOp op, const Operands &operands) {
   const RefTensor &input = operands[op.getInput()],
                   &weight = operands[op.getWeight()];
   RefTensor result(operands[op.getInit()].shape);
-  int64_t length = input.shape[1], panel = weight.shape[2];
+  int64_t length = weight.shape[1], panel = weight.shape[2];
+  bool isTiled = input.shape.size() == 5;
+  auto getInput = [&](int64_t i, int64_t l) {
+    if (!isTiled)
+      return input.at({i, l});
+    double sum = 0;
+    for (int64_t piece = 0; piece < input.shape[2] / 2; ++piece)
+      sum += input.at(getTileIndex(i, l, piece));
+    return sum;
+  };
   for (int64_t i = 0; i < result.shape[0]; ++i)
     for (int64_t j = 0; j < result.shape[1]; ++j)
       for (int64_t l = 0; l < length; ++l)
         result.at({i, j}) +=
-            input.at({i, l}) * weight.at({j / panel, l, j % panel});
+            getInput(i, l) * weight.at({j / panel, l, j % panel});
   return Results{result};
 }
 
@@ -686,6 +723,6 @@ FailureOr<Results> hybrid::evaluate(Operation *op, ArrayRef<RefTensor> tensors,
   return TypeSwitch<Operation *, FailureOr<Results>>(op)
       .Case<AttentionOp, ScanOp, CausalConvOp, RopeOp, NormOp, GatedNormOp,
             CacheAppendOp, RingReadOp, CumSumOp, RouteOp, ExpertMatMulOp,
-            MatmulOp>(
+            PackRowsOp, MatmulOp>(
           [&](auto computation) { return evaluateOp(computation, operands); });
 }

@@ -64,6 +64,6 @@ void hybrid::registerBufferizableOpInterfaceExternalModels(
     context->loadDialect<BufferizationDialect>();
     attachModels<AttentionOp, ScanOp, CausalConvOp, RopeOp, NormOp, GatedNormOp,
                  CacheAppendOp, RingReadOp, CumSumOp, RouteOp, ExpertMatMulOp,
-                 MatmulOp, LaunchOp>(context);
+                 PackRowsOp, MatmulOp, LaunchOp>(context);
   });
 }

@@ -78,11 +78,9 @@ static std::string getPresentName(StringRef past) {
   for (StringRef prefix : {"past_key_values.", "past_states.", "past."})
     if (rest.consume_front(prefix))
       return startsWithIndex(rest) ? ("present." + rest).str() : "";
-  // past_<what>.<layer>: transformers.js, genai.
-  if (rest.consume_front("past_")) {
-    auto [what, layer] = rest.split('.');
-    return startsWithIndex(layer) ? ("present_" + rest).str() : "";
-  }
+  // past_<what>.<layer>, as in transformers.js and genai, and the like.
+  if (rest.consume_front("past_"))
+    return ("present_" + rest).str();
   return "";
 }
 

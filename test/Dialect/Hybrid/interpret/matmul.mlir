@@ -9,3 +9,24 @@ func.func @panels() -> tensor<2x3xf32> {
   %r = hybrid.matmul ins(%x, %w : tensor<2x2xf32>, tensor<2x2x2xf32>) outs(%o : tensor<2x3xf32>) -> tensor<2x3xf32>
   return %r : tensor<2x3xf32>
 }
+
+// Pieces of bf16 have 8 significant bits: 1 + 2^-10 + 2^-20 is three of them, in the
+// first row and step of a tile.
+// CHECK: pieces#0: 1x1x6x16x32 {{\[+}}1, 0, {{.*}}[0.000976562, 0, {{.*}}[9.53674e-07, 0, 
+// The product has all bits again.
+// CHECK: tiled#0: 1x1 {{\[}}[1.00098]]
+func.func @pieces() -> tensor<1x1x6x16x32xbf16> {
+  %x = arith.constant dense<0x3F802008> : tensor<1x1xf32>
+  %o = tensor.empty() : tensor<1x1x6x16x32xbf16>
+  %r = hybrid.pack_rows ins(%x : tensor<1x1xf32>) outs(%o : tensor<1x1x6x16x32xbf16>) -> tensor<1x1x6x16x32xbf16>
+  return %r : tensor<1x1x6x16x32xbf16>
+}
+func.func @tiled() -> tensor<1x1xf32> {
+  %x = arith.constant dense<0x3F802008> : tensor<1x1xf32>
+  %o = tensor.empty() : tensor<1x1x6x16x32xbf16>
+  %r = hybrid.pack_rows ins(%x : tensor<1x1xf32>) outs(%o : tensor<1x1x6x16x32xbf16>) -> tensor<1x1x6x16x32xbf16>
+  %w = arith.constant dense<1.0> : tensor<1x1x1xf32>
+  %p = tensor.empty() : tensor<1x1xf32>
+  %y = hybrid.matmul ins(%r, %w : tensor<1x1x6x16x32xbf16>, tensor<1x1x1xf32>) outs(%p : tensor<1x1xf32>) -> tensor<1x1xf32>
+  return %y : tensor<1x1xf32>
+}

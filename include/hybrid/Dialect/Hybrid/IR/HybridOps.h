@@ -70,6 +70,12 @@ inline constexpr llvm::StringLiteral kSymbolsAttr = "hybrid.symbols";
 /// for operands that are no destination.
 bool readsDestination(mlir::Operation *op, mlir::OpOperand &operand);
 
+/// hybrid.pack_rows: rows that lie together, two tiles of 16, and the length of
+/// a tile.
+inline constexpr int64_t kTileGroupRows = 32, kTileStep = 32;
+/// Pieces of bfloat16 of a number of `type` there; 0: it is cut into none.
+int64_t getNumPieces(mlir::Type type);
+
 } // namespace hybrid
 
 #endif // HYBRID_DIALECT_HYBRID_IR_HYBRIDOPS_H
