@@ -6,8 +6,9 @@
 #   make wheel           the Python package, with the tools, in build/wheel
 #   make check           build everything and run every test
 #   make check-sanitize  unit tests of runtime, generation, importer under sanitizers
-#   make bench           time against onnxruntime on the same ONNX file, and the
-#                        forms of branches and scans against each other
+#   make bench           time against onnxruntime on the same ONNX file, the forms
+#                        of branches and scans against each other, and larger
+#                        models against onnxruntime and llama.cpp (an hour)
 #   make clean
 
 BUILD ?= build
@@ -69,6 +70,7 @@ check-sanitize: deps
 bench: deps build
 	@$(PYTHON) bench/run.py $(BUILD)
 	@$(PYTHON) bench/forms.py $(BUILD)
+	@$(PYTHON) bench/peers.py $(BUILD)
 
 clean:
 	rm -rf $(BUILD) build-debug build-sanitize

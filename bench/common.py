@@ -49,6 +49,12 @@ class Workshop:
         self.work.mkdir(parents=True, exist_ok=True)
         self.python = pyenv.ensure(args.build, HERE / "requirements.txt")
 
+    def measure_limits(self):
+        program = self.work / "limits"
+        command = ["cc", "-O3", "-march=native", "-ffp-contract=fast", "-pthread"]
+        output_of([*command, HERE / "limits.c", "-o", program])
+        return json.loads(output_of([program, self.args.threads]))
+
     def make_model(self, design):
         """The path of a design of make_model.py; written if it isn't there."""
         script = HERE / "make_model.py"

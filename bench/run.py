@@ -36,12 +36,6 @@ class Benchmark(common.Workshop):
         self.sizes = json.loads(self.model.with_suffix(".json").read_text())
         self.limits = self.measure_limits()
 
-    def measure_limits(self):
-        program = self.work / "limits"
-        command = ["cc", "-O3", "-march=native", "-ffp-contract=fast", "-pthread"]
-        output_of([*command, HERE / "limits.c", "-o", program])
-        return json.loads(output_of([program, self.args.threads]))
-
     def check(self):
         """The largest difference between both sides' logits of one prompt."""
         inputs, wanted = self.work / "inputs.npz", self.work / "logits.npz"
@@ -128,7 +122,9 @@ class Benchmark(common.Workshop):
                 statistics.median(r[side][phase] for r in result["rounds"])
                 for side in ("hybrid", "onnxruntime")
             )
-            (mine, limit), (other, _) = self.share(phase, ours), self.share(phase, theirs)
+            (mine, limit), (other, _) = self.share(phase, ours), self.share(
+                phase, theirs
+            )
             shares = f"{mine:.0%} and {other:.0%} of {limit}"
             print(
                 f"{phase:<16}{ours:>10.1f}{theirs:>13.1f}{ours / theirs:>8.2f}"

@@ -171,8 +171,9 @@ public:
     return mlir::vector::FMAOp::create(*this, a, b, c);
   }
 
-  /// A buffer on the stack with the sizes `shape`.
-  Value scratch(mlir::ArrayRef<Value> shape) {
+  /// A buffer on the stack with the sizes `shape`; of the compute type, if none
+  /// is given.
+  Value scratch(mlir::ArrayRef<Value> shape, mlir::Type element = {}) {
     llvm::SmallVector<int64_t> sizes;
     llvm::SmallVector<Value> dynamic;
     for (Value size : shape) {
@@ -184,7 +185,7 @@ public:
       dynamic.push_back(size);
     }
     return mlir::memref::AllocaOp::create(
-        *this, mlir::MemRefType::get(sizes, compute), dynamic,
+        *this, mlir::MemRefType::get(sizes, element ? element : compute), dynamic,
         getI64IntegerAttr(64));
   }
 

@@ -15,6 +15,8 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/Interfaces/TilingInterface.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace hybrid {
@@ -42,6 +44,8 @@ constexpr int64_t kPrologueRows = 4;
 /// channels by tokens and tokens by channels.
 constexpr int64_t kAttentionRows = 32, kConvChannels = 16,
                   kConvRowChannels = 128;
+/// Blocks of a sequence's attention at least, if it has as many heads.
+constexpr int64_t kAttentionBlocks = 4;
 /// Value columns of a scan block at most: sequentially, its state should stay
 /// in the L1; every block with chunks multiplies queries and keys anew.
 constexpr int64_t kScanColumns = 64, kChunkedScanColumns = 128;
@@ -73,6 +77,7 @@ private:
   SmallVector<int64_t> chooseByVolume(int64_t elements);
   SmallVector<int64_t>
   chooseContraction(DestinationStyleOpInterface contraction);
+  int64_t chooseHeads(AttentionOp attention);
   int64_t chooseScanColumns(ScanOp scan);
 
   TilingInterface op;
@@ -134,6 +139,21 @@ TileChooser::chooseContraction(DestinationStyleOpInterface contraction) {
   return tiles;
 }
 
+/// Of single rows, heads that share keys together, so that a block reads these
+/// once, as long as enough blocks remain.
+int64_t TileChooser::chooseHeads(AttentionOp attention) {
+  int64_t heads = extents[1],
+          shared =
+              attention.getKey().getType().getDimSize(attention.getKvHeadDim());
+  if (extents[2] != 1 || ShapedType::isDynamic(heads) ||
+      ShapedType::isDynamic(shared) || shared < 1)
+    return 1;
+  for (int64_t part = heads / shared; part > 1; --part)
+    if (heads / shared % part == 0 && heads / part >= kAttentionBlocks)
+      return part;
+  return 1;
+}
+
 /// Equal parts if there are some of whole vectors: their size is static.
 int64_t TileChooser::chooseScanColumns(ScanOp scan) {
   constexpr int64_t kMultiple = 16;
@@ -154,8 +174,8 @@ int64_t TileChooser::chooseScanColumns(ScanOp scan) {
 
 SmallVector<int64_t>
 TileChooser::choose(DestinationStyleOpInterface contraction) {
-  if (isa<AttentionOp>(op))
-    return {1, 1, kAttentionRows};
+  if (auto attention = dyn_cast<AttentionOp>(*op))
+    return {1, chooseHeads(attention), kAttentionRows};
   if (auto scan = dyn_cast<ScanOp>(*op))
     return {1, 1, chooseScanColumns(scan)};
   if (auto conv = dyn_cast<CausalConvOp>(*op))
@@ -222,20 +242,31 @@ struct TileToGrid : impl::TileToGridPassBase<TileToGrid> {
             : SmallVector<int64_t>(tileSizes.begin(), tileSizes.end());
     if (llvm::all_of(tiles, [](int64_t t) { return t == 0; }))
       return;
-    if (failed(tile(root, tiles)))
+    if (failed(tile(root, tiles, isa_and_present<MatmulOp>(contraction))))
       return signalPassFailure();
     ++numTiled;
   }
 
-  LogicalResult tile(TilingInterface root, ArrayRef<int64_t> tiles);
+  LogicalResult tile(TilingInterface root, ArrayRef<int64_t> tiles,
+                     bool rowsLast);
 };
 
-LogicalResult TileToGrid::tile(TilingInterface root, ArrayRef<int64_t> tiles) {
+/// `rowsLast`: blocks of the same columns are neighbours and run at the same
+/// time, so that one of them brings the weight's columns from memory for all.
+LogicalResult TileToGrid::tile(TilingInterface root, ArrayRef<int64_t> tiles,
+                               bool rowsLast) {
   IRRewriter rewriter(root);
   scf::SCFTileAndFuseOptions options;
   options.tilingOptions.setLoopType(scf::SCFTilingOptions::LoopType::ForallOp);
   options.tilingOptions.setTileSizes(
       getAsIndexOpFoldResult(rewriter.getContext(), tiles));
+  if (rowsLast) {
+    SmallVector<int64_t> order(tiles.size());
+    std::iota(order.begin(), order.end(), 0);
+    if (order.size() >= 2)
+      std::swap(order[order.size() - 2], order[order.size() - 1]);
+    options.tilingOptions.setInterchange(order);
+  }
   options.setFusionControlFn(
       [](tensor::ExtractSliceOp, OpResult producer,
          bool) -> std::optional<scf::SCFTileAndFuseOptions::ControlFnResult> {

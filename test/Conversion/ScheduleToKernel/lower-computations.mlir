@@ -312,12 +312,13 @@ func.func @associative(%q: memref<1x?x2x4xf32>, %v: memref<1x?x2x8xf32>, %g: mem
 // CHECK-SAME: %[[Q:[^:]*]]: memref<1x1x1x16xf16>, %[[K:[^:]*]]: memref<1x1x64x16xf16>, %[[V:[^:]*]]: memref<1x1x64x32xf16>, %[[O:[^:]*]]: memref<1x1x1x32xf16>, %[[N:[^:]*]]: index, %[[P:[^:]*]]: index)
 // CHECK-NOT: memref.alloc{{a?}}(%
 // CHECK: arith.minsi %[[N]], %c64
-// CHECK: %{{.*}}:2 = scf.for {{.*}} -> (f32, f32)
-// CHECK: memref.load %[[K]]
+// CHECK: scf.for {{.*}} step %c32
+// CHECK-COUNT-2: vector.load %[[K]]
+// CHECK: vector.reduction <add>
 // CHECK: arith.max{{imum|num}}f
 // CHECK: math.exp
-// CHECK: memref.load %[[V]]
-// CHECK: scf.yield %{{.*}}, %{{.*}} : f32, f32
+// CHECK: %{{.*}}:4 = scf.for
+// CHECK-COUNT-4: vector.load %[[V]]
 // CHECK: arith.divf
 // CHECK: memref.store %{{.*}}, %[[O]]
 func.func @attention(%q: memref<1x1x1x16xf16>, %k: memref<1x1x64x16xf16>, %v: memref<1x1x64x32xf16>, %o: memref<1x1x1x32xf16>, %n: index, %p: index) {

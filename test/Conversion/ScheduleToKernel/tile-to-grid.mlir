@@ -250,3 +250,25 @@ func.func private @loop(%x: tensor<?xf32>, %o: tensor<?xf32>, %n: index) -> tens
   }
   return %0 : tensor<?xf32>
 }
+
+// Of a step of one token, heads that share keys: 16 heads of 4 are 4 blocks, 16 heads of
+// 2 as well, so that more than one block is left.
+
+// CHECK-LABEL: func.func private @attention_step(
+// CHECK-SAME: %[[Q:[a-z0-9]*]]: tensor<?x16x1x64xf32>, %[[K:[a-z0-9]*]]: tensor<?x4x64x64xf32>, %[[L:[a-z0-9]*]]: tensor<?x2x64x64xf32>
+// CHECK: scf.forall (%[[B:.*]], %[[H:.*]]) = (0, 0) to (%{{.*}}, 16) step (1, 4)
+// CHECK-DAG: tensor.extract_slice %[[Q]][%[[B]], %[[H]], 0, 0] [1, 4, 1, 64]
+// CHECK-DAG: tensor.extract_slice %[[K]][%[[B]], %{{.*}}, 0, 0] [1, 1, 64, 64]
+// CHECK-LABEL: func.func private @attention_step_shared(
+// CHECK: scf.forall ({{.*}}) = (0, 0) to (%{{.*}}, 16) step (1, 4)
+// CHECK: tensor.extract_slice %{{.*}}[%{{.*}}, %{{.*}}, 0, 0] [1, 1, 64, 64] [1, 1, 1, 1] : tensor<?x2x64x64xf32>
+func.func private @attention_step(%q: tensor<?x16x1x64xf32>, %k: tensor<?x4x64x64xf32>, %l: tensor<?x2x64x64xf32>, %o: tensor<?x16x1x64xf32> {hybrid.writeonly}, %n: index, %p: index) -> tensor<?x16x1x64xf32> attributes {hybrid.kernel} {
+  %0 = hybrid.attention ins(%q, %k, %k : tensor<?x16x1x64xf32>, tensor<?x4x64x64xf32>, tensor<?x4x64x64xf32>)
+       kv_length(%n) q_offset(%p) outs(%o : tensor<?x16x1x64xf32>) {causal, scale = 2.5e-01 : f64} -> tensor<?x16x1x64xf32>
+  return %0 : tensor<?x16x1x64xf32>
+}
+func.func private @attention_step_shared(%q: tensor<?x16x1x64xf32>, %l: tensor<?x2x64x64xf32>, %o: tensor<?x16x1x64xf32> {hybrid.writeonly}, %n: index, %p: index) -> tensor<?x16x1x64xf32> attributes {hybrid.kernel} {
+  %0 = hybrid.attention ins(%q, %l, %l : tensor<?x16x1x64xf32>, tensor<?x2x64x64xf32>, tensor<?x2x64x64xf32>)
+       kv_length(%n) q_offset(%p) outs(%o : tensor<?x16x1x64xf32>) {causal, scale = 2.5e-01 : f64} -> tensor<?x16x1x64xf32>
+  return %0 : tensor<?x16x1x64xf32>
+}

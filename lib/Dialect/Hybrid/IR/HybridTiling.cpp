@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 #include "mlir/Interfaces/ValueBoundsOpInterface.h"
 
 using namespace mlir;
@@ -332,16 +333,48 @@ static OpFoldResult add(OpBuilder &b, Location loc, OpFoldResult a,
   return affine::makeComposedFoldedAffineApply(b, loc, s0 + s1, {a, c});
 }
 
-/// Whether a tile of [offset, offset + size) heads is whole groups of `group`,
-/// or lies in one.
-static bool fitsGroups(OpFoldResult offset, OpFoldResult size, int64_t group) {
-  if (group == 0)
+/// Whether `value`, a constant or what a loop over tiles counts, is a multiple
+/// of `factor`.
+static bool isMultiple(OpFoldResult value, int64_t factor) {
+  if (std::optional<int64_t> constant = getConstantIntValue(value))
+    return *constant % factor == 0;
+  auto argument = dyn_cast<BlockArgument>(cast<Value>(value));
+  auto loop =
+      argument
+          ? dyn_cast<LoopLikeOpInterface>(argument.getOwner()->getParentOp())
+          : LoopLikeOpInterface();
+  if (!loop)
     return false;
-  if (group == 1 || isConstantIntValue(size, 1))
-    return true;
-  std::optional<int64_t> first = getConstantIntValue(offset),
-                         count = getConstantIntValue(size);
-  return first && count && *first % group == 0 && *count % group == 0;
+  auto ivs = loop.getLoopInductionVars();
+  auto lows = loop.getLoopLowerBounds(), steps = loop.getLoopSteps();
+  if (!ivs || !lows || !steps)
+    return false;
+  auto isMultipleOf = [&](OpFoldResult bound) {
+    std::optional<int64_t> constant = getConstantIntValue(bound);
+    return constant && *constant % factor == 0;
+  };
+  for (auto [iv, low, step] : llvm::zip_equal(*ivs, *lows, *steps))
+    if (iv == argument)
+      return isMultipleOf(low) && isMultipleOf(step);
+  return false;
+}
+
+/// Whether a tile of [offset, offset + size) heads lies in one group of
+/// `group`.
+static bool isInOneGroup(OpFoldResult offset, OpFoldResult size,
+                         int64_t group) {
+  std::optional<int64_t> count = getConstantIntValue(size);
+  return group > 1 && count && *count > 0 && *count < group &&
+         group % *count == 0 && (*count == 1 || isMultiple(offset, *count));
+}
+
+/// The same, or whole groups.
+static bool fitsGroups(OpFoldResult offset, OpFoldResult size, int64_t group) {
+  if (group <= 1)
+    return group == 1;
+  std::optional<int64_t> count = getConstantIntValue(size);
+  return isInOneGroup(offset, size, group) ||
+         (count && *count % group == 0 && isMultiple(offset, group));
 }
 
 /// Whether the tile takes less than all of dimension `dim` of `operand`. Inputs
@@ -388,13 +421,13 @@ static FailureOr<Slice> getSlice(OpBuilder &b, Location loc,
     }
     if (!fitsGroups(offset, size, dimTile.div))
       return failure();
+    slice.sizes.push_back(isInOneGroup(offset, size, dimTile.div)
+                              ? b.getIndexAttr(1)
+                              : scale(b, loc, size, dimTile.mul, dimTile.div));
     offset = scale(b, loc, offset, dimTile.mul, dimTile.div);
     if (dimTile.base)
       offset = add(b, loc, offset, getAsOpFoldResult(dimTile.base));
-    bool isInOneGroup = dimTile.div > 1 && isConstantIntValue(size, 1);
     slice.offsets.push_back(offset);
-    slice.sizes.push_back(
-        isInOneGroup ? size : scale(b, loc, size, dimTile.mul, dimTile.div));
   }
   return slice;
 }
