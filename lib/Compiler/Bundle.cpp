@@ -116,7 +116,11 @@ writeBundleFile(const std::string &path, llvm::ArrayRef<char> shared,
   std::vector<WeightChunk> chunks;
   for (const WeightRef &weight : weights)
     chunks.push_back({weight.at, weight.getLength(), [&](const ByteSink &sink) {
-                        return WeightWriter(store, weight).write(sink);
+                        std::string error =
+                            WeightWriter(store, weight).write(sink);
+                        // No more than one weight is in memory at a time.
+                        store.release();
+                        return error;
                       }});
   return writeArtifact(path, shared.data(), shared.size(), manifest,
                        weightBytes, chunks);

@@ -5,6 +5,8 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 
+#include <sys/mman.h>
+
 using namespace llvm;
 using namespace hybrid;
 
@@ -126,6 +128,14 @@ Expected<ArrayRef<char>> WeightStore::get(StringRef file, uint64_t offset,
   if (length == 0)
     return ArrayRef<char>();
   return ArrayRef<char>((*mapped)->region->const_data() + offset, length);
+}
+
+void WeightStore::release() {
+  for (auto &entry : files)
+    if (entry.second && entry.second->region)
+      // What the mapping's own dontNeed() asks for, glibc ignores.
+      madvise(const_cast<char *>(entry.second->region->const_data()),
+              entry.second->size, MADV_DONTNEED);
 }
 
 Expected<ArrayRef<char>> WeightStore::get(onnx::SourceAttr source) {

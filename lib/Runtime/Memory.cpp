@@ -21,6 +21,16 @@ void Mapping::swap(Mapping &other) noexcept {
   std::swap(bytes, other.bytes);
 }
 
+/// Decoding and products of matrices walk over more small pages than the TLB
+/// holds. Where the system has no huge ones, small ones do.
+static void preferHugePages(void *memory, uint64_t bytes) {
+#ifdef MADV_HUGEPAGE
+  constexpr uint64_t few = 4 << 20;
+  if (bytes >= few)
+    madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+}
+
 Mapping Mapping::zeroed(uint64_t bytes, const std::string &what) {
   Mapping result;
   bytes = std::max<uint64_t>(bytes, 1);
@@ -30,13 +40,7 @@ Mapping Mapping::zeroed(uint64_t bytes, const std::string &what) {
     throw RuntimeError(HYBRID_OUT_OF_MEMORY,
                        "cannot reserve " + std::to_string(bytes) +
                            " bytes for " + what + ": " + std::strerror(errno));
-#ifdef MADV_HUGEPAGE
-  // Products of matrices walk over more small pages than the TLB holds. Where
-  // the system has none, small ones do.
-  constexpr uint64_t hugePages = 4 << 20;
-  if (bytes >= hugePages)
-    madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
+  preferHugePages(memory, bytes);
   result.memory = memory;
   result.bytes = bytes;
   return result;
@@ -50,6 +54,7 @@ Mapping Mapping::ofFile(int fd, uint64_t offset, uint64_t bytes,
   if (memory == MAP_FAILED)
     throw RuntimeError(HYBRID_IO_ERROR,
                        "cannot map " + what + ": " + std::strerror(errno));
+  preferHugePages(memory, bytes);
   result.memory = memory;
   result.bytes = bytes;
   return result;

@@ -11,7 +11,9 @@
 
 using namespace hybrid;
 
-static constexpr size_t bufferBytes = 1 << 20;
+/// What is written at once: Linux's page cache can then hold it in huge pages,
+/// which Mapping::ofFile asks for.
+static constexpr size_t bufferBytes = 4 << 20;
 
 /// Unlike that of any other file being written, in whatever process.
 static std::string temporaryName(const std::string &path) {
@@ -44,12 +46,15 @@ void OutputFile::write(const void *data, size_t bytes) {
   if (hasher)
     hasher->update(data, bytes);
   position += bytes;
-  if (buffer.size() + bytes > bufferBytes)
-    flush();
-  if (bytes >= bufferBytes)
-    return writeThrough(static_cast<const char *>(data), bytes);
-  if (bytes)
-    buffer.append(static_cast<const char *>(data), bytes);
+  const char *from = static_cast<const char *>(data);
+  while (bytes) {
+    const size_t count = std::min(bytes, bufferBytes - buffer.size());
+    buffer.append(from, count);
+    from += count;
+    bytes -= count;
+    if (buffer.size() == bufferBytes)
+      flush();
+  }
 }
 
 void OutputFile::zeros(uint64_t bytes) {

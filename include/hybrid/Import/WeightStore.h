@@ -35,6 +35,10 @@ public:
   /// The size in bytes of `file`, with the same checks.
   llvm::Expected<uint64_t> getFileSize(llvm::StringRef file);
 
+  /// Gives back the memory that bytes read so far occupy; they stay valid, and
+  /// are read from the file again.
+  void release();
+
 private:
   struct MappedFile;
   llvm::Expected<MappedFile *> open(llvm::StringRef file);

@@ -19,6 +19,12 @@ namespace {
 
 /// Bytes of a panel's part that stay in the L1 beside the rows.
 constexpr int64_t kPartBytes = 32 << 10;
+/// How far ahead of a panel's stream memory is asked for its bytes, where few
+/// rows use them: as many as are under way during a miss, and enough to pass
+/// the ends of pages, at which the hardware's own prefetching stops.
+constexpr int64_t kPrefetchBytes = 4 << 10;
+/// Rows up to which that pays.
+constexpr int64_t kStreamedRows = 4;
 
 class MatmulLowering {
 public:
@@ -35,6 +41,7 @@ private:
   void storeSums(int64_t rows, ValueRange sums, bool isMasked);
   void multiplyRows(bool isMasked);
   void multiplyBlock(int64_t rows, bool isMasked);
+  void prefetch(Value step);
 
   MatmulOp op;
   LoopBuilder b;
@@ -104,6 +111,21 @@ void MatmulLowering::storeSums(int64_t rows, ValueRange sums, bool isMasked) {
     }
 }
 
+/// What the panel's stream reaches later, one line of the cache after another.
+void MatmulLowering::prefetch(Value step) {
+  constexpr int64_t kLine = 64;
+  int64_t width = op.getWeight().getType().getElementTypeBitWidth() / 8;
+  int64_t stepBytes = panel * width;
+  if (stepBytes < kLine || stepBytes % kLine)
+    return;
+  Value ahead = b.addI(step, b.index(kPrefetchBytes / stepBytes));
+  for (int64_t at = 0; at < panel; at += kLine / width)
+    memref::PrefetchOp::create(b, op.getWeight(),
+                               ValueRange{panelIndex, ahead, b.index(at)},
+                               /*isWrite=*/false, /*localityHint=*/2,
+                               /*isDataCache=*/true);
+}
+
 /// `rows` rows from firstRow on.
 void MatmulLowering::multiplyBlock(int64_t rows, bool isMasked) {
   SmallVector<Value> init = loadSums(rows, isMasked);
@@ -113,6 +135,8 @@ void MatmulLowering::multiplyBlock(int64_t rows, bool isMasked) {
     b.setInsertionPointToStart(loop.getBody());
     Value step = loop.getInductionVar();
     SmallVector<Value> weights, next;
+    if (rows <= kStreamedRows)
+      prefetch(step);
     for (int64_t v = 0; v < numVectors; ++v)
       weights.push_back(b.loadVector(
           op.getWeight(), {panelIndex, step, b.index(v * lanes)}, lanes));
