@@ -28,17 +28,26 @@ struct Routes {
 };
 } // namespace
 
-/// `logits` and `bias`, which may be absent, as hybrid.route has them.
+/// `logits` and `bias`, which may be absent, as hybrid.route has them;
+/// attributes of `grouped`, if any.
 static Routes createRoute(Lowering &l, const Tensor &logits, const Tensor &bias,
                           int64_t chosen, RouteScore score, RouteWeight weight,
-                          double epsilon, double scale) {
+                          double epsilon, double scale,
+                          onnx::RouteOp grouped = {}) {
   Shape shape = {logits.shape[0], l.fixed(chosen)};
   Tensor experts = l.empty(shape, l.b.getI64Type()),
          weights = l.empty(shape, logits.getElementType());
   auto route = RouteOp::create(
       l.b, l.loc, TypeRange{experts.value.getType(), weights.value.getType()},
       logits.value, bias.value, experts.value, weights.value, score, weight,
-      APFloat(epsilon), APFloat(scale));
+      APFloat(epsilon), APFloat(scale), /*groups=*/1, /*chosen_groups=*/1,
+      /*group_best=*/1, /*others=*/FloatAttr());
+  if (grouped && grouped.getGroups() > 1) {
+    route.setGroups(grouped.getGroups());
+    route.setChosenGroups(grouped.getChosenGroups());
+    route.setGroupBest(grouped.getGroupBest());
+    route.setOthersAttr(grouped.getOthersAttr());
+  }
   return {{route->getResult(0), shape}, {route->getResult(1), shape}};
 }
 
@@ -51,7 +60,7 @@ static LogicalResult lowerRoute(onnx::RouteOp op, Lowering &l) {
   Routes routes = createRoute(l, l.reshape(logits, flatten(l, logits.shape)),
                               l.get(op.getBias()), op.getK(), *score, *weight,
                               op.getEpsilon().convertToDouble(),
-                              op.getScale().convertToDouble());
+                              op.getScale().convertToDouble(), op);
   l.set(op.getExperts(), l.reshape(routes.experts, l.shape(op.getExperts())));
   l.set(op.getWeights(), l.reshape(routes.weights, l.shape(op.getWeights())));
   return success();

@@ -289,6 +289,11 @@ Cost RouteOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
          weights = shapes.count(getWeights());
   // A comparison for each score and chosen one.
   cost.flops = scores * shapes[getWeights()][1] + 2 * weights;
+  // Each group's best, and the best groups.
+  if (getGroups() > 1)
+    cost.flops += scores * getGroupBest() +
+                  static_cast<double>(shapes[getLogits()][0]) * getGroups() *
+                      (getChosenGroups() + getGroupBest());
   if (getScore() != RouteScore::Identity) {
     cost.exps += scores;
     cost.flops += 2 * scores;

@@ -14,7 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Raising.h"
+#include "MoERouter.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXCoreOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXMathOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXNNOps.h"
@@ -46,15 +46,6 @@ struct Matrix {
 };
 } // namespace
 
-/// Whether `axes`, an operand, is the dimension `axis` of `data`, counted from
-/// the front, alone.
-static bool isAxis(GraphView &view, Value axes, Value data, int64_t axis) {
-  if (isa<NoneType>(axes.getType()))
-    return false;
-  std::optional<int64_t> number = view.getInteger(axes);
-  return number && view.normalizeAxis(data, *number) == axis;
-}
-
 /// The operand of a transposition of the last two dimensions; or null.
 static Value getMatrixTransposed(GraphView &view, Value value) {
   auto transpose = value.getDefiningOp<TransposeOp>();
@@ -79,7 +70,7 @@ static std::optional<Matrix> getMatrix(GraphView &view, Value value) {
   if (view.getRank(value) == 3)
     return matrix;
   if (auto squeeze = value.getDefiningOp<SqueezeOp>())
-    if (isAxis(view, squeeze.getAxes(), squeeze.getData(), 0))
+    if (view.isAxis(squeeze.getAxes(), squeeze.getData(), 0))
       value = squeeze.getData();
   if (auto gather = value.getDefiningOp<GatherOp>()) {
     std::optional<int64_t> number = view.getInteger(gather.getIndices());
@@ -183,9 +174,7 @@ bool Expert::isShared(Value value) {
 
 bool Expert::isOfRows(Operation *op) {
   if (auto split = dyn_cast<SplitOp>(op))
-    return view.normalizeAxis(split.getInput(),
-                              static_cast<int64_t>(split.getAxis())) ==
-           view.getRank(split.getInput()) - 1;
+    return view.isLastAxis(split.getInput(), split.getAxis());
   return isa<AddOp, CastOp, ClipOp, DivOp, ErfOp, ExpOp, GeluOp, MaxOp, MinOp,
              MulOp, NegOp, PowOp, ReluOp, SigmoidOp, SoftplusOp, SqrtOp, SubOp,
              SwishOp, TanhOp>(op);
@@ -303,7 +292,7 @@ private:
   const char *matchSum();
   const char *matchAll(UnsqueezeOp column);
   bool isLast(Value axes, Value data) {
-    return isAxis(view, axes, data, view.getRank(data) - 1);
+    return view.isAxis(axes, data, view.getRank(data) - 1);
   }
 
   GraphView &view;
@@ -408,7 +397,7 @@ const char *DenseMixture::matchAll(UnsqueezeOp column) {
   auto cast = getOnlyUser<CastOp>(equal->getResult(0));
   auto sum = cast ? getOnlyUser<ReduceSumOp>(cast.getOutput()) : nullptr;
   if (!sum || sum.getKeepdims() != 0 ||
-      !isAxis(view, sum.getAxes(), sum.getData(), 1))
+      !view.isAxis(sum.getAxes(), sum.getData(), 1))
     return "the choice does not become zeros and ones";
   auto product = getOnlyUser<MulOp>(sum.getReduced());
   if (!product)
@@ -430,7 +419,7 @@ const char *DenseMixture::matchAll(UnsqueezeOp column) {
   auto term = getOnlyUser<MulOp>(expand.getExpanded());
   auto total = term ? getOnlyUser<ReduceSumOp>(term->getResult(0)) : nullptr;
   if (!total || total.getKeepdims() != 0 ||
-      !isAxis(view, total.getAxes(), total.getData(), 0))
+      !view.isAxis(total.getAxes(), total.getData(), 0))
     return "what experts give is not only summed";
   outputs = {getOther(term, expand.getExpanded())};
   result = total.getReduced();
@@ -444,8 +433,7 @@ const char *DenseMixture::match() {
   std::optional<int64_t> all = view.getFixedDim(top.getX(), -1),
                          few = view.getFixedDim(indices, -1);
   if (rank < 1 || !all || !few || *few < 1 ||
-      view.normalizeAxis(indices, static_cast<int64_t>(top.getAxis())) !=
-          rank - 1)
+      !view.isLastAxis(indices, top.getAxis()))
     return "the numbers of experts are not in the last dimension";
   numExperts = *all;
   chosen = *few;
@@ -551,7 +539,7 @@ private:
 
 Value GatheredProduct::getSqueezed(Value value, int64_t axis) {
   auto unsqueeze = value.getDefiningOp<UnsqueezeOp>();
-  return unsqueeze && isAxis(view, unsqueeze.getAxes(), value, axis)
+  return unsqueeze && view.isAxis(unsqueeze.getAxes(), value, axis)
              ? unsqueeze.getData()
              : Value();
 }
@@ -610,7 +598,7 @@ const char *GatheredProduct::match() {
   if (!view.isEqual(view.getDim(rows, 0), view.getDim(numbers, 0)))
     return "there is not one matrix for each row";
   auto squeeze = getOnlyUser<SqueezeOp>(product.getY());
-  if (!squeeze || !isAxis(view, squeeze.getAxes(), squeeze.getData(), axis))
+  if (!squeeze || !view.isAxis(squeeze.getAxes(), squeeze.getData(), axis))
     return "the product is not only used as rows";
   if (!getElementTypeOrSelf(numbers.getType()).isInteger(64) ||
       !isa<FloatType>(getElementTypeOrSelf(rows.getType())))
@@ -665,13 +653,13 @@ const char *WeightedSum::match() {
   std::optional<int64_t> count = view.getFixedDim(sum.getData(), 1),
                          size = view.getFixedDim(sum.getData(), 2);
   if (view.getRank(sum.getData()) != 3 || !count || !size ||
-      sum.getKeepdims() != 0 || !isAxis(view, sum.getAxes(), sum.getData(), 1))
+      sum.getKeepdims() != 0 || !view.isAxis(sum.getAxes(), sum.getData(), 1))
     return "the sum is not over the experts chosen for a row";
   if (!view.isFixed(view.getDim(rows, -1), *size))
     return "rows are not summed as they are";
   auto column = getOther(product, rows).getDefiningOp<UnsqueezeOp>();
   if (!column || view.getRank(column.getData()) != 1 ||
-      !isAxis(view, column.getAxes(), column.getExpanded(), 1))
+      !view.isAxis(column.getAxes(), column.getExpanded(), 1))
     return "there is not one weight for each row";
   weights = column.getData();
   chosen = *count;
@@ -686,172 +674,6 @@ void WeightedSum::rewrite() {
 }
 
 //===----------------------------------------------------------------------===//
-// Routers
-//===----------------------------------------------------------------------===//
-
-namespace {
-/// A choice of experts for ExpertMatMul, and the weights of the chosen.
-class Router {
-public:
-  Router(GraphView &view, TopKOp top) : view(view), top(top) {}
-
-  bool isCandidate();
-  const char *match();
-  void rewrite();
-  Operation *getResultOp() { return top; }
-  StringRef getMeaning() const { return "became Route"; }
-
-private:
-  const char *matchScores();
-  const char *matchWeights();
-  /// Whether `value` is a softmax over the last dimension.
-  bool isSoftmax(SoftmaxOp op) {
-    return op && view.normalizeAxis(op.getInput(),
-                                    static_cast<int64_t>(op.getAxis())) ==
-                     view.getRank(op.getInput()) - 1;
-  }
-  void matchShare();
-
-  GraphView &view;
-  TopKOp top;
-  int64_t numExperts = 0, chosen = 0;
-  Value logits, scores, bias, weights;
-  StringRef score = "identity", weight = "score";
-  double epsilon = 0, scale = 1;
-};
-} // namespace
-
-bool Router::isCandidate() {
-  return llvm::any_of(top.getIndices().getUsers(), [](Operation *user) {
-    auto flat = dyn_cast<ReshapeOp>(user);
-    return flat && llvm::any_of(flat.getReshaped().getUsers(),
-                                llvm::IsaPred<ExpertMatMulOp>);
-  });
-}
-
-/// What the choice is made of: scores, and a bias of each expert.
-const char *Router::matchScores() {
-  scores = top.getX();
-  if (auto sum = scores.getDefiningOp<AddOp>())
-    for (Value operand : sum->getOperands())
-      if (!bias && view.getRank(operand) == 1 &&
-          view.isFixed(view.getDim(operand, 0), numExperts)) {
-        bias = operand;
-        scores = getOther(sum, operand);
-      }
-  if (!view.haveSameShape(scores, top.getX()))
-    return "scores are not one row for each input row";
-  logits = scores;
-  if (auto softmax = scores.getDefiningOp<SoftmaxOp>();
-      softmax && isSoftmax(softmax)) {
-    score = "softmax";
-    logits = softmax.getInput();
-  } else if (auto sigmoid = scores.getDefiningOp<SigmoidOp>()) {
-    score = "sigmoid";
-    logits = sigmoid.getX();
-  }
-  // Rounded scores may be equal where those in float32 are not.
-  Type element = getElementTypeOrSelf(scores.getType());
-  if (!isa<FloatType>(element) ||
-      ((bias || logits != scores) && element.getIntOrFloatBitWidth() < 32))
-    return "scores are compared in less than float32";
-  return nullptr;
-}
-
-/// w / (ReduceSum(w) + epsilon)
-void Router::matchShare() {
-  if (!llvm::hasNItems(weights.getUses(), 2))
-    return;
-  for (Operation *user : weights.getUsers()) {
-    auto sum = dyn_cast<ReduceSumOp>(user);
-    if (!sum || sum.getKeepdims() != 1 ||
-        !isAxis(view, sum.getAxes(), weights, view.getRank(weights) - 1))
-      continue;
-    Value divisor = sum.getReduced();
-    double added = 0;
-    if (auto more = getOnlyUser<AddOp>(divisor)) {
-      std::optional<double> number = view.getNumber(getOther(more, divisor));
-      if (!number || !(*number >= 0))
-        return;
-      added = *number;
-      divisor = more->getResult(0);
-    }
-    auto quotient = getOnlyUser<DivOp>(divisor);
-    if (!quotient || quotient->getOperand(0) != weights ||
-        !view.haveSameShape(quotient->getResult(0), weights))
-      return;
-    weight = "share";
-    epsilon = added;
-    weights = quotient->getResult(0);
-    return;
-  }
-}
-
-/// Scores of the chosen, and what becomes of them.
-const char *Router::matchWeights() {
-  for (Operation *user : top.getIndices().getUsers()) {
-    auto gather = dyn_cast<GatherElementsOp>(user);
-    if (!gather || gather.getData() != scores ||
-        view.normalizeAxis(scores, static_cast<int64_t>(gather.getAxis())) !=
-            view.getRank(scores) - 1)
-      continue;
-    if (weights)
-      return "scores of the chosen are taken more than once";
-    weights = gather.getOutput();
-  }
-  if (!top.getValues().use_empty()) {
-    if (weights || bias)
-      return "the bias becomes part of the weights";
-    weights = top.getValues();
-  }
-  if (!weights)
-    return "weights are not scores of the chosen";
-  if (auto softmax = getOnlyUser<SoftmaxOp>(weights);
-      softmax && isSoftmax(softmax)) {
-    weight = "softmax";
-    weights = softmax.getOutput();
-  } else {
-    matchShare();
-  }
-  auto product = getOnlyUser<MulOp>(weights);
-  std::optional<double> factor =
-      product ? view.getNumber(getOther(product, weights)) : std::nullopt;
-  if (factor && view.haveSameShape(product->getResult(0), weights)) {
-    scale = *factor;
-    weights = product->getResult(0);
-  }
-  return nullptr;
-}
-
-const char *Router::match() {
-  Value indices = top.getIndices();
-  std::optional<int64_t> all = view.getFixedDim(top.getX(), -1),
-                         few = view.getFixedDim(indices, -1);
-  if (!all || !few || *few < 1 || *few > *all || top.getLargest() != 1 ||
-      view.normalizeAxis(indices, static_cast<int64_t>(top.getAxis())) !=
-          view.getRank(indices) - 1)
-    return "it does not choose the largest of the last dimension";
-  numExperts = *all;
-  chosen = *few;
-  if (const char *why = matchScores())
-    return why;
-  return matchWeights();
-}
-
-void Router::rewrite() {
-  RaisedBuilder raised(top.getOperation());
-  OpBuilder &b = raised.builder;
-  Type types[] = {top.getIndices().getType(), weights.getType()};
-  auto route = RouteOp::create(
-      b, raised.loc, types[0], types[1], logits, bias ? bias : raised.getNone(),
-      b.getI64IntegerAttr(chosen), b.getStringAttr(score),
-      b.getStringAttr(weight), b.getF64FloatAttr(epsilon),
-      b.getF64FloatAttr(scale));
-  view.replace(weights, route.getWeights());
-  view.replace(top.getIndices(), route.getExperts());
-}
-
-//===----------------------------------------------------------------------===//
 // The pass
 //===----------------------------------------------------------------------===//
 
@@ -862,7 +684,7 @@ struct RaiseMoE : hybrid::onnx::impl::ONNXRaiseMoEBase<RaiseMoE> {
       raiseGroups<TopKOp, DenseMixture>(view, numRaised, numRefused);
       raiseGroups<MatMulOp, GatheredProduct>(view, numRaised, numRefused);
       raiseGroups<ReduceSumOp, WeightedSum>(view, numRaised, numRefused);
-      raiseGroups<TopKOp, Router>(view, numRaised, numRefused);
+      raiseGroups<TopKOp, MoERouter>(view, numRaised, numRefused);
     };
     if (failed(raiseIn(getOperation(), getArgument(), raise)))
       signalPassFailure();
