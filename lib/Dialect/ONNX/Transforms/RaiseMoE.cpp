@@ -5,15 +5,17 @@
 //
 //   y = Σ_e expert_e(x) · Σ_k w[k] · (chosen[k] = e)
 //
-// with a product for each expert or one of a stack of matrices, or one that
-// gathers the matrices of the chosen experts for each row. Each becomes
-// ExpertMatMul for the matrices, the rows' elementwise operators between, and a
-// product that sums over the chosen, whatever the router does to get weights
-// and numbers of experts. The usual routers become Route then. The anchors are
-// the TopK that chooses, and the product with a gathered matrix.
+// with a product for each expert or one of a stack of matrices, where the sum
+// over k may be w scattered among zeros, or one that gathers the matrices of
+// the chosen experts for each row. Each becomes ExpertMatMul for the matrices,
+// the rows' elementwise operators between, and a product that sums over the
+// chosen, whatever the router does to get weights and numbers of experts. The
+// usual routers become Route then. The anchors are the TopK that chooses, and
+// the product with a gathered matrix.
 //
 //===----------------------------------------------------------------------===//
 
+#include "Chunking.h"
 #include "MoERouter.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXCoreOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXMathOps.h"
@@ -36,13 +38,22 @@ using namespace hybrid::onnx;
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// The right operand of a product: a matrix of a stack, or the whole stack.
+/// The right operand of a product: a matrix of a stack, the whole stack, or a
+/// matrix that the file holds by itself.
 struct Matrix {
-  /// [E,H,O], or [E,O,H] where `transposed` is false.
+  /// [E,H,O], or [E,O,H] where `transposed` is false; without E if alone.
   Value stack;
   bool transposed = true;
+  bool isAlone = false;
   /// -1: all of them.
   int64_t number = -1;
+};
+
+/// Rows times a matrix, and a bias of each column, if any.
+struct Product {
+  Value rows;
+  Matrix matrix;
+  Value bias;
 };
 } // namespace
 
@@ -67,6 +78,10 @@ static std::optional<Matrix> getMatrix(GraphView &view, Value value) {
     value = data;
   }
   matrix.stack = value;
+  matrix.isAlone = value.getDefiningOp<InitializerOp>() != nullptr;
+  if (view.getRank(value) == (matrix.isAlone ? 2 : 3))
+    return matrix;
+  matrix.isAlone = false;
   if (view.getRank(value) == 3)
     return matrix;
   if (auto squeeze = value.getDefiningOp<SqueezeOp>())
@@ -92,6 +107,30 @@ static std::optional<Matrix> getMatrix(GraphView &view, Value value) {
   if (view.getRank(matrix.stack) != 3)
     return std::nullopt;
   return matrix;
+}
+
+/// MatMul, or Gemm, whose operands may be transposed.
+static std::optional<Product> getProduct(GraphView &view, Operation *op) {
+  Product product;
+  std::optional<Matrix> matrix;
+  if (auto matmul = dyn_cast<MatMulOp>(op)) {
+    product.rows = matmul.getA();
+    matrix = getMatrix(view, matmul.getB());
+  } else if (auto gemm = dyn_cast<GemmOp>(op)) {
+    if (gemm.getTransA() != 0 || !gemm.getAlpha().isExactlyValue(1) ||
+        !gemm.getBeta().isExactlyValue(1))
+      return std::nullopt;
+    product.rows = gemm.getA();
+    if (!isa<NoneType>(gemm.getC().getType()))
+      product.bias = gemm.getC();
+    matrix = getMatrix(view, gemm.getB());
+    if (matrix && gemm.getTransB() != 0)
+      matrix->transposed = !matrix->transposed;
+  }
+  if (!matrix)
+    return std::nullopt;
+  product.matrix = *matrix;
+  return product;
 }
 
 static Value createExpertMatMul(RaisedBuilder &raised, Type type, Value rows,
@@ -153,8 +192,25 @@ public:
   Value create(RaisedBuilder &raised, Value output, Value rows, Value numbers,
                int64_t chosen);
 
+  /// Null, or why some experts lack what the first has.
+  const char *matchAllOwn();
+
 private:
-  const char *matchProduct(MatMulOp product, MatMulOp other, int64_t number);
+  const char *matchProduct(const Product &product, const Product &other,
+                           int64_t number);
+  /// What the file holds for the first and another expert.
+  const char *matchOwn(Value first, Value other, int64_t number);
+  /// That of all experts, [E, ...].
+  Value createStack(RaisedBuilder &raised, Value first);
+  /// A row [O] of each expert, for each row [M, O].
+  Value createOwnRows(RaisedBuilder &raised, Value first, Value numbers);
+  Value createProduct(RaisedBuilder &raised, const Product &product,
+                      Value output, Value rows, Value numbers, int64_t chosen);
+  /// Whether the file holds it, a number for each channel.
+  bool isRow(Value value) {
+    return isa_and_nonnull<ConstantOp, InitializerOp>(value.getDefiningOp()) &&
+           view.getRank(value) == 1;
+  }
   bool isShared(Value value);
   bool isOfRows(Operation *op);
 
@@ -162,6 +218,8 @@ private:
   int64_t numExperts;
   Value input;
   DenseSet<std::pair<Value, Value>> visited;
+  /// What each expert has in place of a matrix or bias of the first.
+  llvm::MapVector<Value, SmallVector<Value>> owns;
   DenseMap<Value, Value> created;
 };
 } // namespace
@@ -180,22 +238,53 @@ bool Expert::isOfRows(Operation *op) {
              SwishOp, TanhOp>(op);
 }
 
-const char *Expert::matchProduct(MatMulOp product, MatMulOp other,
-                                 int64_t number) {
-  std::optional<Matrix> matrix = getMatrix(view, product.getB()),
-                        another = getMatrix(view, other.getB());
-  if (!matrix || !another || matrix->stack != another->stack ||
-      matrix->transposed != another->transposed)
+const char *Expert::matchOwn(Value first, Value other, int64_t number) {
+  if (number < 0 || first.getType() != other.getType() ||
+      !view.haveSameShape(first, other))
     return "matrices of the experts are not of one stack";
-  if (matrix->number != std::min<int64_t>(number, 0) ||
-      another->number != number)
-    return "an expert has another one's matrix";
-  if (!view.isFixed(view.getDim(matrix->stack, 0), numExperts))
-    return "there are more or fewer matrices than experts to choose from";
-  Value rows = product.getA();
-  bool isInput = number < 0 ? view.getRank(rows) == 2 : rows == other.getA();
+  SmallVector<Value> &all = owns[first];
+  all.resize(numExperts);
+  all[0] = first;
+  all[number] = other;
+  return nullptr;
+}
+
+const char *Expert::matchAllOwn() {
+  bool areAll = llvm::all_of(owns, [](const auto &pair) {
+    return !llvm::is_contained(pair.second, Value());
+  });
+  return areAll ? nullptr : "some experts are another one";
+}
+
+const char *Expert::matchProduct(const Product &product, const Product &other,
+                                 int64_t number) {
+  const Matrix &matrix = product.matrix, &another = other.matrix;
+  if (matrix.transposed != another.transposed ||
+      matrix.isAlone != another.isAlone ||
+      (!matrix.isAlone && matrix.stack != another.stack))
+    return "matrices of the experts are not of one stack";
+  if (matrix.isAlone) {
+    if (const char *why = matchOwn(matrix.stack, another.stack, number))
+      return why;
+  } else {
+    if (matrix.number != std::min<int64_t>(number, 0) ||
+        another.number != number)
+      return "an expert has another one's matrix";
+    if (!view.isFixed(view.getDim(matrix.stack, 0), numExperts))
+      return "there are more or fewer matrices than experts to choose from";
+  }
+  if (!product.bias != !other.bias)
+    return "experts are not computed alike";
+  if (product.bias) {
+    if (!isRow(product.bias) || !isRow(other.bias))
+      return "a bias is not one number for each channel";
+    if (const char *why = matchOwn(product.bias, other.bias, number))
+      return why;
+  }
+  Value rows = product.rows;
+  bool isInput = number < 0 ? view.getRank(rows) == 2 : rows == other.rows;
   if (!isInput)
-    return match(rows, other.getA(), number);
+    return match(rows, other.rows, number);
   if (input && input != rows)
     return "experts have two inputs";
   input = rows;
@@ -214,14 +303,20 @@ const char *Expert::match(Value output, Value other, int64_t number) {
     return "experts are not computed alike";
   if (!isa<FloatType>(getElementTypeOrSelf(output.getType())))
     return "the elements of an expert are no floats";
-  if (auto product = dyn_cast<MatMulOp>(op))
-    return matchProduct(product, cast<MatMulOp>(otherOp), number);
+  if (isa<MatMulOp, GemmOp>(op)) {
+    std::optional<Product> product = getProduct(view, op),
+                           another = getProduct(view, otherOp);
+    if (!product || !another)
+      return "matrices of the experts are not of one stack";
+    return matchProduct(*product, *another, number);
+  }
   if (!isOfRows(op))
     return "experts are not made of products and elementwise operators";
   for (auto [a, b] : llvm::zip(op->getOperands(), otherOp->getOperands())) {
     if (a == b && (isa<NoneType>(a.getType()) || isShared(a)))
       continue;
-    if (const char *why = match(a, b, number))
+    bool areOwn = isRow(a) && isRow(b);
+    if (const char *why = areOwn ? matchOwn(a, b, number) : match(a, b, number))
       return why;
   }
   return nullptr;
@@ -235,6 +330,62 @@ static Type getRowsType(GraphView &view, Value value) {
       getElementTypeOrSelf(value.getType()));
 }
 
+Value Expert::createStack(RaisedBuilder &raised, Value first) {
+  SmallVector<Value> all = owns[first];
+  SmallVector<int64_t> shape = {numExperts}, flat;
+  for (int64_t i = 0; i < view.getRank(first); ++i)
+    shape.push_back(*view.getFixedDim(first, i));
+  // Short rows are known: so is what they make.
+  SmallVector<Attribute> elements;
+  bool isKnown = llvm::all_of(all, [&](Value value) {
+    DenseElementsAttr dense = getDense(value);
+    if (dense)
+      llvm::append_range(elements, dense.getValues<Attribute>());
+    return dense != nullptr;
+  });
+  if (isKnown) {
+    auto type =
+        RankedTensorType::get(shape, getElementTypeOrSelf(first.getType()));
+    return ConstantOp::create(raised.builder, raised.loc, type,
+                              DenseElementsAttr::get(type, elements));
+  }
+  flat.assign(shape.begin() + 1, shape.end());
+  flat[0] *= numExperts;
+  auto type =
+      RankedTensorType::get(flat, getElementTypeOrSelf(first.getType()));
+  Value behind = raised
+                     .create<ConcatOp>(type, all, 13,
+                                       {raised.getNamed("axis", int64_t(0))})
+                     .getConcatResult();
+  return reshape(raised, behind, shape);
+}
+
+Value Expert::createOwnRows(RaisedBuilder &raised, Value first, Value numbers) {
+  Value operands[] = {createStack(raised, first), numbers};
+  return raised
+      .create<GatherOp>(getRowsType(view, first), operands, 13,
+                        {raised.getNamed("axis", int64_t(0))})
+      .getOutput();
+}
+
+Value Expert::createProduct(RaisedBuilder &raised, const Product &product,
+                            Value output, Value rows, Value numbers,
+                            int64_t chosen) {
+  Matrix matrix = product.matrix;
+  if (matrix.isAlone)
+    matrix.stack = createStack(raised, matrix.stack);
+  bool isInput = product.rows == input;
+  Value operand =
+      isInput ? rows : create(raised, product.rows, rows, numbers, chosen);
+  Type type = getRowsType(view, output);
+  Value result = createExpertMatMul(raised, type, operand, matrix, numbers,
+                                    isInput ? chosen : 1);
+  if (!product.bias)
+    return result;
+  Value operands[] = {result, createOwnRows(raised, product.bias, numbers)};
+  return raised.create<AddOp>(type, operands, 14).getResult();
+}
+
 Value Expert::create(RaisedBuilder &raised, Value output, Value rows,
                      Value numbers, int64_t chosen) {
   if (Value done = created.lookup(output))
@@ -242,18 +393,14 @@ Value Expert::create(RaisedBuilder &raised, Value output, Value rows,
   Operation *op = output.getDefiningOp();
   if (!op || isa<ConstantOp, InitializerOp, NoneOp>(op))
     return output;
-  if (auto product = dyn_cast<MatMulOp>(op)) {
-    Matrix matrix = *getMatrix(view, product.getB());
-    bool isInput = product.getA() == input;
-    Value operand =
-        isInput ? rows : create(raised, product.getA(), rows, numbers, chosen);
-    return created[output] =
-               createExpertMatMul(raised, getRowsType(view, output), operand,
-                                  matrix, numbers, isInput ? chosen : 1);
-  }
+  if (isa<MatMulOp, GemmOp>(op))
+    return created[output] = createProduct(raised, *getProduct(view, op),
+                                           output, rows, numbers, chosen);
   SmallVector<Value> operands;
   for (Value operand : op->getOperands())
-    operands.push_back(create(raised, operand, rows, numbers, chosen));
+    operands.push_back(owns.contains(operand)
+                           ? createOwnRows(raised, operand, numbers)
+                           : create(raised, operand, rows, numbers, chosen));
   IRMapping mapping;
   mapping.map(op->getOperands(), operands);
   Operation *clone = raised.builder.clone(*op, mapping);
@@ -289,8 +436,18 @@ public:
 private:
   const char *matchOne(EqualOp equal, int64_t number);
   const char *matchEach();
+  const char *matchColumns(ScatterElementsOp scatter);
+  /// Sets the term of an expert whose weights are `column`: [..., 1], or [...]
+  /// and unsqueezed.
+  const char *matchTerm(Value column, bool keeps, int64_t number);
+  const char *matchExperts();
   const char *matchSum();
   const char *matchAll(UnsqueezeOp column);
+  const char *matchFactors(Value factors);
+  /// Whether an expert's weights are not set yet.
+  bool isNew(std::optional<int64_t> number) {
+    return number && *number >= 0 && *number < numExperts && !terms[*number];
+  }
   bool isLast(Value axes, Value data) {
     return view.isAxis(axes, data, view.getRank(data) - 1);
   }
@@ -302,6 +459,8 @@ private:
   /// (isBatched).
   SmallVector<Value> outputs, terms;
   Value weights, result;
+  /// What else is added between the experts.
+  SmallVector<Value> extras;
   /// Of the weights, to the type of what experts give.
   CastOp conversion;
   bool isBatched = false;
@@ -313,46 +472,112 @@ bool DenseMixture::isCandidate() {
   return llvm::any_of(top.getIndices().getUsers(), [](Operation *user) {
     if (auto column = dyn_cast<UnsqueezeOp>(user))
       return getOnlyUser<EqualOp>(column.getExpanded()) != nullptr;
-    return isa<EqualOp>(user);
+    // Marks of groups are ones, and no weights.
+    auto scatter = dyn_cast<ScatterElementsOp>(user);
+    return isa<EqualOp>(user) ||
+           (scatter &&
+            !isa_and_nonnull<ExpandOp, ConstantOp, ConstantOfShapeOp>(
+                scatter.getUpdates().getDefiningOp()));
   });
 }
 
-/// Mul(expert, ReduceSum(Mul(weights, Cast(numbers = number)))).
-const char *DenseMixture::matchOne(EqualOp equal, int64_t number) {
-  auto cast = getOnlyUser<CastOp>(equal->getResult(0));
-  auto product = cast ? getOnlyUser<MulOp>(cast.getOutput()) : nullptr;
-  if (!product)
-    return "what is compared with an expert's number is not only a factor";
-  Value own = getOther(product, cast.getOutput());
-  if (weights && own != weights)
-    return "experts have weights of their own";
-  weights = own;
-  auto sum = getOnlyUser<ReduceSumOp>(product->getResult(0));
-  if (!sum || sum.getKeepdims() != 1 || !isLast(sum.getAxes(), sum.getData()))
-    return "an expert's weights are not summed";
-  auto term = getOnlyUser<MulOp>(sum.getReduced());
+const char *DenseMixture::matchTerm(Value column, bool keeps, int64_t number) {
+  if (!keeps) {
+    auto unsqueeze = getOnlyUser<UnsqueezeOp>(column);
+    if (!unsqueeze || !isLast(unsqueeze.getAxes(), unsqueeze.getExpanded()))
+      return "an expert's weight is not only a factor";
+    column = unsqueeze.getExpanded();
+  }
+  auto term = getOnlyUser<MulOp>(column);
   if (!term)
     return "an expert's weight is not only a factor";
   terms[number] = term->getResult(0);
-  outputs[number] = getOther(term, sum.getReduced());
+  outputs[number] = getOther(term, column);
   return nullptr;
+}
+
+/// Mul(expert, ReduceSum(Mul(weights, Cast(numbers = number)))), or with
+/// Where(numbers = number, weights, 0).
+const char *DenseMixture::matchOne(EqualOp equal, int64_t number) {
+  Value own, product;
+  if (auto where = getOnlyUser<WhereOp>(equal->getResult(0))) {
+    if (where.getCondition() == equal->getResult(0) &&
+        view.getFill(where.getY()) == 0.0) {
+      own = where.getX();
+      product = where.getOutput();
+    }
+  } else if (auto cast = getOnlyUser<CastOp>(equal->getResult(0))) {
+    if (auto factors = getOnlyUser<MulOp>(cast.getOutput())) {
+      own = getOther(factors, cast.getOutput());
+      product = factors->getResult(0);
+    }
+  }
+  if (!product)
+    return "what is compared with an expert's number is not only a factor";
+  if (weights && own != weights)
+    return "experts have weights of their own";
+  weights = own;
+  auto sum = getOnlyUser<ReduceSumOp>(product);
+  if (!sum || !isLast(sum.getAxes(), sum.getData()))
+    return "an expert's weights are not summed";
+  return matchTerm(sum.getReduced(), sum.getKeepdims() != 0, number);
 }
 
 /// One product for each expert.
 const char *DenseMixture::matchEach() {
-  outputs.assign(numExperts, Value());
-  terms.assign(numExperts, Value());
   for (Operation *user : top.getIndices().getUsers()) {
     auto equal = dyn_cast<EqualOp>(user);
     if (!equal)
       continue;
     std::optional<int64_t> number =
         view.getInteger(getOther(equal, top.getIndices()));
-    if (!number || *number < 0 || *number >= numExperts || terms[*number])
+    if (!isNew(number))
       return "numbers are not compared once with each expert's";
     if (const char *why = matchOne(equal, *number))
       return why;
   }
+  return matchExperts();
+}
+
+/// Weights [..., E] that are 0 where an expert isn't chosen: those of the
+/// chosen, scattered.
+const char *DenseMixture::matchColumns(ScatterElementsOp scatter) {
+  Value all = scatter.getOutput();
+  if (scatter.getIndices() != top.getIndices() ||
+      scatter.getReduction() != "none" ||
+      !view.isLastAxis(all, scatter.getAxis()) ||
+      view.getFill(scatter.getData()) != 0.0 ||
+      !view.isFixed(view.getDim(all, -1), numExperts))
+    return "weights are not put where their experts are, among zeros";
+  weights = scatter.getUpdates();
+  if (auto transpose = getOnlyUser<TransposeOp>(all))
+    return matchFactors(all);
+  if (getOnlyUser<CastOp>(all))
+    return matchFactors(all);
+  for (Operation *user : all.getUsers()) {
+    std::optional<int64_t> number;
+    bool keeps = true;
+    if (auto gather = dyn_cast<GatherOp>(user)) {
+      if (gather.getData() == all && view.isLastAxis(all, gather.getAxis()))
+        number = view.getInteger(gather.getIndices());
+      keeps = view.getRank(gather.getIndices()) == 1;
+    } else if (auto slice = dyn_cast<SliceOp>(user)) {
+      std::optional<SliceRange> range = view.getSlice(slice);
+      if (range && view.isLastAxis(all, range->axis) &&
+          view.isFixed(range->length, 1))
+        if (auto start = dyn_cast<AffineConstantExpr>(range->start))
+          number = start.getValue();
+    }
+    if (!isNew(number))
+      return "weights are not taken once for each expert";
+    if (const char *why = matchTerm(user->getResult(0), keeps, *number))
+      return why;
+  }
+  return matchExperts();
+}
+
+/// What all terms are made of.
+const char *DenseMixture::matchExperts() {
   if (llvm::is_contained(terms, Value()) || numExperts < 2)
     return "not every expert takes part";
   if (const char *why = matchSum())
@@ -361,7 +586,7 @@ const char *DenseMixture::matchEach() {
   for (int64_t number = 1; number < numExperts; ++number)
     if (const char *why = expert->match(outputs[0], outputs[number], number))
       return why;
-  return nullptr;
+  return expert->matchAllOwn();
 }
 
 /// The sum of all terms, in any order.
@@ -374,8 +599,14 @@ const char *DenseMixture::matchSum() {
     if (!sum)
       return "what experts give is not only summed";
     Value other = getOther(sum, result);
-    if (!left.erase(other) || !other.hasOneUse())
-      return "something else is added between the experts";
+    if (left.erase(other)) {
+      if (!other.hasOneUse())
+        return "what experts give is not only summed";
+    } else if (view.getFill(other) != 0.0) {
+      extras.push_back(other);
+    }
+    if (!view.haveSameShape(sum->getResult(0), result))
+      return "what is added between the experts is no row for each of theirs";
     result = sum->getResult(0);
   }
   return nullptr;
@@ -405,7 +636,11 @@ const char *DenseMixture::matchAll(UnsqueezeOp column) {
   weights = getOther(product, sum.getReduced());
   if (!view.haveSameShape(weights, sum.getReduced()))
     return "weights are not of one row for each input row";
-  Value factors = product->getResult(0);
+  return matchFactors(product->getResult(0));
+}
+
+/// Weights [N,E] along the experts, times what they give, summed over experts.
+const char *DenseMixture::matchFactors(Value factors) {
   conversion = getOnlyUser<CastOp>(factors);
   if (conversion)
     factors = conversion.getOutput();
@@ -437,11 +672,19 @@ const char *DenseMixture::match() {
     return "the numbers of experts are not in the last dimension";
   numExperts = *all;
   chosen = *few;
-  auto columns = llvm::make_filter_range(
-      indices.getUsers(), [](Operation *op) { return isa<UnsqueezeOp>(op); });
-  const char *why = columns.empty()
-                        ? matchEach()
-                        : matchAll(cast<UnsqueezeOp>(*columns.begin()));
+  outputs.assign(numExperts, Value());
+  terms.assign(numExperts, Value());
+  auto find = [&](auto isWanted) -> Operation * {
+    auto users = llvm::make_filter_range(indices.getUsers(), isWanted);
+    return users.empty() ? nullptr : *users.begin();
+  };
+  const char *why;
+  if (Operation *column = find(llvm::IsaPred<UnsqueezeOp>))
+    why = matchAll(cast<UnsqueezeOp>(column));
+  else if (Operation *scatter = find(llvm::IsaPred<ScatterElementsOp>))
+    why = matchColumns(cast<ScatterElementsOp>(scatter));
+  else
+    why = matchEach();
   if (why)
     return why;
   Value input = expert->getInput();
@@ -500,6 +743,10 @@ void DenseMixture::rewrite() {
   Value operands[] = {sum, shape};
   Value fresh =
       raised.create<ReshapeOp>(result.getType(), operands, 13).getReshaped();
+  for (Value extra : extras) {
+    Value both[] = {fresh, extra};
+    fresh = raised.create<AddOp>(result.getType(), both, 14).getResult();
+  }
   view.replace(result, fresh);
 }
 
