@@ -359,11 +359,7 @@ class SeparateExperts(unittest.TestCase):
             nodes,
             "separate",
             [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-            [
-                helper.make_tensor_value_info(
-                    f"y{self.COUNT}", TensorProto.FLOAT, shape
-                )
-            ],
+            [helper.make_tensor_value_info(f"y{self.COUNT}", TensorProto.FLOAT, shape)],
             [numpy_helper.from_array(a, n) for n, a in tensors.items()],
         )
         path = SCRATCH / f"separate-{form}-{product}.onnx"
