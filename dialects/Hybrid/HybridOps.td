@@ -494,17 +494,26 @@ def Hybrid_RouteOp : Hybrid_ComputeOp<"route"> {
     float32:
 
       s[e] = logits[n,e], its softmax over the E experts, or its sigmoid
-      experts[n,:] = the K experts with the largest s[e] + bias[e], the largest
-                     first; of equal ones those with lower numbers
+      c[e] = s[e] + bias[e]
+      c[e] = others (-inf if absent), where e is in no chosen group  groups > 1
+      experts[n,:] = the K experts with the largest c[e], the largest first; of
+                     equal ones those with lower numbers
       w[k] = s[experts[n,k]]
       w[k] = w[k] / (Σ w + epsilon)                              weight = share
       w[k] = softmax over k of w                                 weight = softmax
       weights[n,k] = scale · w[k]
 
-    What is no number is the smallest. The bias only takes part in choosing. It is
-    what comes before `hybrid.expert_matmul`: of Mixtral softmax and share, of
-    Granite identity and softmax, of Jamba softmax and score, of DeepSeek-V3 without
-    groups sigmoid and share with a bias.
+    What is no number is the smallest. The bias only takes part in choosing.
+
+    With groups, the experts are `groups` neighbourhoods of equal size. A group is
+    worth the sum of its `group_best` largest s[e] + bias[e], and the
+    `chosen_groups` groups that are worth most are chosen, of equal ones those with
+    lower numbers.
+
+    It is what comes before `hybrid.expert_matmul`: of Mixtral softmax and share, of
+    Granite identity and softmax, of Jamba softmax and score, of DeepSeek-V3 sigmoid
+    and share with a bias and groups by their best two, of DeepSeek-V2 softmax and
+    score with groups by their best.
 
     Constraints:
       * C1: logits, experts and weights have rank 2, bias rank 1.
@@ -512,11 +521,14 @@ def Hybrid_RouteOp : Hybrid_ComputeOp<"route"> {
       * C3: K is static, at least 1, and at most E.
       * C4: experts is i64; element types of logits, bias and weights are float.
       * C5: epsilon ≥ 0, and > 0 only with share.
+      * C6: groups ≥ 1, and if it is more, E is static and a multiple of it.
+      * C7: 1 ≤ chosen_groups ≤ groups, and 1 ≤ group_best ≤ E / groups.
 
     ```mlir
     %e, %w = hybrid.route sigmoid ins(%l : tensor<?x64xf32>) bias(%b : tensor<64xf32>)
            outs(%e0, %w0 : tensor<?x8xi64>, tensor<?x8xf32>)
-           {scale = 2.500000e+00 : f64, weight = #hybrid.route_weight<share>} -> tensor<?x8xi64>, tensor<?x8xf32>
+           {chosen_groups = 4 : i64, group_best = 2 : i64, groups = 8 : i64, others = 0.0 : f64, scale = 2.500000e+00 : f64,
+            weight = #hybrid.route_weight<share>} -> tensor<?x8xi64>, tensor<?x8xf32>
     ```
   }];
   let arguments = (ins
@@ -525,7 +537,11 @@ def Hybrid_RouteOp : Hybrid_ComputeOp<"route"> {
     Hybrid_RouteScoreAttr:$score,
     DefaultValuedAttr<Hybrid_RouteWeightAttr, "::hybrid::RouteWeight::Score">:$weight,
     DefaultValuedAttr<F64Attr, "0.0">:$epsilon,
-    DefaultValuedAttr<F64Attr, "1.0">:$scale);
+    DefaultValuedAttr<F64Attr, "1.0">:$scale,
+    DefaultValuedAttr<Hybrid_I64Attr, "1">:$groups,
+    DefaultValuedAttr<Hybrid_I64Attr, "1">:$chosen_groups,
+    DefaultValuedAttr<Hybrid_I64Attr, "1">:$group_best,
+    OptionalAttr<F64Attr>:$others);
   let assemblyFormat = [{
     $score `ins` `(` $logits `:` type($logits) `)`
     (`bias` `(` $bias^ `:` type($bias) `)`)?

@@ -93,7 +93,11 @@ def ONNX_RouteOp : ONNX_CoreOp<"Route", [Pure]> {
   let arguments = (ins ONNX_Value:$logits, ONNX_OptionalValue:$bias,
                        I64Attr:$k, StrAttr:$score, StrAttr:$weight,
                        DefaultValuedOptionalAttr<F64Attr, "0.0">:$epsilon,
-                       DefaultValuedOptionalAttr<F64Attr, "1.0">:$scale);
+                       DefaultValuedOptionalAttr<F64Attr, "1.0">:$scale,
+                       DefaultValuedOptionalAttr<I64Attr, "1">:$groups,
+                       DefaultValuedOptionalAttr<I64Attr, "1">:$chosen_groups,
+                       DefaultValuedOptionalAttr<I64Attr, "1">:$group_best,
+                       OptionalAttr<F64Attr>:$others);
   let results = (outs ONNX_Value:$experts, ONNX_Value:$weights);
   let assemblyFormat =
       "`(` operands `)` attr-dict `:` functional-type(operands, results)";

@@ -326,8 +326,12 @@ def ONNXRaiseMoE : Pass<"onnx-raise-moe", "::mlir::func::FuncOp"> {
     Only the chosen experts are computed then, and no matrix is copied. How the
     router chooses and weighs them doesn't matter.
 
-    Matrices must be slices of one stack, or the whole of it; experts may be
-    made of products and elementwise operators, alike but for the matrices.
+    Matrices must be slices of one stack, the whole of it, or tensors of the file,
+    which are put one behind another then; experts may be made of products and
+    elementwise operators, alike but for the matrices and biases.
+
+    Routers become Route: top-k of logits, softmax or sigmoid, with a bias, limited
+    to groups or not, and weights that are scores, shares or a softmax.
 
     Before:
     ```mlir

@@ -282,6 +282,10 @@ bool KernelCost::addComputation(CostModelInterface op,
     if (keys && getParameterOrigin(keys) == Origin::State)
       own.stateBytes += op.getCost(operands, lengths).bytesRead - rest;
   }
+  // In chunks nearly all of a scan is products of matrices.
+  if (auto scan = dyn_cast<ScanOp>(op.getOperation());
+      scan && scan.getForm() == ScanForm::Chunked)
+    noteMatrix(own.flops, {scan.getQuery(), scan.getKey()});
   if (auto matmul = dyn_cast<MatmulOp>(op.getOperation()))
     noteMatrix(own.flops, {matmul.getInput(), matmul.getWeight()});
   if (auto matmul = dyn_cast<ExpertMatMulOp>(op.getOperation()))

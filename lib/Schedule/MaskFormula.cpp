@@ -6,6 +6,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 
+#include <cmath>
+
 using namespace mlir;
 
 namespace hybrid {
@@ -469,6 +471,8 @@ std::optional<Formula> MaskEvaluator::evaluateNumbers(Operation *op,
   bool isWide = type.isIndex() || type.getIntOrFloatBitWidth() >= 32;
   if (isa<arith::ExtSIOp>(op))
     return isWide ? std::optional(a) : std::nullopt;
+  if (isa<arith::SIToFPOp>(op))
+    return evaluateFlag(a);
   if (hasUnknown(a.number) || hasUnknown(b.number))
     return std::nullopt;
   // Positions fit in 32 bits: their capacities do.
@@ -526,6 +530,8 @@ MaskEvaluator::evaluateChoice(Operation *op, ArrayRef<Formula> operands) {
   };
   if (isa<arith::AddFOp>(op) && (isZero(a) || isZero(b)))
     return isZero(a) ? b : a;
+  if (std::optional<Formula> folded = evaluateArithmetic(op, a, b))
+    return folded;
   // 0 where keys are visible, the same lowest number or minus infinity else:
   // the sum blocks what one of both does.
   if (isa<arith::AddFOp>(op) && a.whenTrue == 0 && b.whenTrue == 0 &&
@@ -537,6 +543,71 @@ MaskEvaluator::evaluateChoice(Operation *op, ArrayRef<Formula> operands) {
     return sum;
   }
   return std::nullopt;
+}
+
+/// With a constant, on both values; or a product of zeros and ones.
+std::optional<Formula> MaskEvaluator::evaluateArithmetic(Operation *op,
+                                                         const Formula &a,
+                                                         const Formula &b) {
+  if (!isa<arith::AddFOp, arith::SubFOp, arith::MulFOp>(op) || a.isSum ||
+      b.isSum)
+    return std::nullopt;
+  auto compute = [&](double x, double y) {
+    double result = isa<arith::AddFOp>(op)   ? x + y
+                    : isa<arith::SubFOp>(op) ? x - y
+                                             : x * y;
+    return roundTo(cast<FloatType>(op->getResult(0).getType()), result);
+  };
+  for (bool isRight : {true, false}) {
+    const Formula &constant = isRight ? b : a, &choice = isRight ? a : b;
+    std::optional<bool> known = decide(constant.truth);
+    if (!known)
+      continue;
+    double number = *known ? constant.whenTrue : constant.whenFalse;
+    auto with = [&](double value) {
+      return isRight ? compute(value, number) : compute(number, value);
+    };
+    double whenTrue = with(choice.whenTrue), whenFalse = with(choice.whenFalse);
+    if (std::isnan(whenTrue) || std::isnan(whenFalse))
+      return std::nullopt;
+    return makeOrdered(choice.truth, whenTrue, whenFalse);
+  }
+  std::optional<Disjunction> left = getOnes(a), right = getOnes(b);
+  if (!isa<arith::MulFOp>(op) || !left || !right ||
+      left->size() * right->size() > kMaxConjunctions)
+    return std::nullopt;
+  return makeChoice(both(*left, *right), 1, 0);
+}
+
+/// Where a choice of 0 and 1 is 1.
+std::optional<Disjunction> MaskEvaluator::getOnes(const Formula &choice) {
+  if (choice.whenTrue == 1 && choice.whenFalse == 0)
+    return choice.truth;
+  if (choice.whenTrue == 0 && choice.whenFalse == 1)
+    return negate(choice.truth);
+  return std::nullopt;
+}
+
+/// A choice where 0, if it is one of both, is what is chosen when true.
+std::optional<Formula> MaskEvaluator::makeOrdered(const Disjunction &truth,
+                                                  double whenTrue,
+                                                  double whenFalse) {
+  if (whenFalse != 0 || whenTrue == 0)
+    return makeChoice(truth, whenTrue, whenFalse);
+  std::optional<Disjunction> negated = negate(truth);
+  return negated ? std::optional(makeChoice(*negated, whenFalse, whenTrue))
+                 : std::nullopt;
+}
+
+/// An element of an input as a float: the input is taken to hold zeros and
+/// ones.
+std::optional<Formula> MaskEvaluator::evaluateFlag(const Formula &formula) {
+  const Unknown *unknown = findUnknown(formula.number);
+  if (!unknown || unknown->isSum() || !isa<BlockArgument>(unknown->tensor))
+    return std::nullopt;
+  if (!llvm::is_contained(flags, unknown->tensor))
+    flags.push_back(unknown->tensor);
+  return makeChoice({{formula.number - 1}}, 1, 0);
 }
 
 std::optional<Formula> MaskEvaluator::evaluateSelect(const Formula &condition,
@@ -552,11 +623,7 @@ std::optional<Formula> MaskEvaluator::evaluateSelect(const Formula &condition,
       return std::nullopt;
     double x = *isA ? a.whenTrue : a.whenFalse;
     double y = *isB ? b.whenTrue : b.whenFalse;
-    if (y != 0 || x == 0)
-      return makeChoice(condition.truth, x, y);
-    // So that 0 is what is chosen when true, where it is one of both.
-    std::optional<Disjunction> negated = negate(condition.truth);
-    return negated ? std::optional(makeChoice(*negated, y, x)) : std::nullopt;
+    return makeOrdered(condition.truth, x, y);
   }
   std::optional<Disjunction> negated = negate(condition.truth);
   if (!negated ||

@@ -83,6 +83,8 @@ public:
   /// The unknown that the symbol `expr` stands for; null if it is none.
   const Unknown *findUnknown(mlir::AffineExpr expr) const;
   unsigned getNumSymbols() const { return symbols.size(); }
+  /// Function arguments that formulas take to hold zeros and ones.
+  llvm::ArrayRef<mlir::Value> getFlags() const { return flags; }
 
 private:
   using Index = llvm::SmallVector<mlir::AffineExpr, 4>;
@@ -107,6 +109,13 @@ private:
                     llvm::ArrayRef<mlir::AffineExpr> index);
   std::optional<Formula> evaluateChoice(mlir::Operation *op,
                                         llvm::ArrayRef<Formula> operands);
+  std::optional<Formula> evaluateArithmetic(mlir::Operation *op,
+                                            const Formula &a,
+                                            const Formula &b);
+  std::optional<Formula> evaluateFlag(const Formula &formula);
+  std::optional<Disjunction> getOnes(const Formula &choice);
+  std::optional<Formula> makeOrdered(const Disjunction &truth, double whenTrue,
+                                     double whenFalse);
   std::optional<Formula> evaluateSelect(const Formula &condition,
                                         const Formula &a, const Formula &b);
   std::optional<Disjunction> negate(const Disjunction &truth);
@@ -126,6 +135,7 @@ private:
   llvm::SmallVector<unsigned, 2> keyDims;
   /// Sizes and other index values, whose tensor is a scalar, and unknowns.
   llvm::SmallVector<Unknown, 8> symbols;
+  llvm::SmallVector<mlir::Value, 1> flags;
   /// Values that many users share are evaluated for each.
   unsigned numSteps = 0;
 };

@@ -91,7 +91,7 @@ private:
   Value createKeyMask(Type element);
   Value createTruth(OpBuilder &b, Location loc, const Conjunction &conditions,
                     ArrayRef<Unknown> unknowns, ValueRange values);
-  void limitSummed();
+  void limitInputs();
 
   AttentionOp op;
   MaskEvaluator evaluator;
@@ -469,7 +469,7 @@ void MaskRaiser::rewrite() {
   }
   if (visibility.isCausal)
     op.setCausal(true);
-  limitSummed();
+  limitInputs();
   if (!isPerKey()) {
     op.getMaskMutable().clear();
     return;
@@ -484,12 +484,12 @@ void MaskRaiser::rewrite() {
 }
 
 /// The runtime checks the range.
-void MaskRaiser::limitSummed() {
+void MaskRaiser::limitInputs() {
   Builder b(op.getContext());
-  for (Value tensor : summed) {
+  auto limit = [&](Value tensor, int64_t most) {
     auto argument = cast<BlockArgument>(tensor);
     auto func = cast<func::FuncOp>(argument.getOwner()->getParentOp());
-    int64_t low = 0, high = kMaxSummed;
+    int64_t low = 0, high = most;
     if (auto range = func.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(),
                                                       "hybrid.range")) {
       low = std::max(low, cast<IntegerAttr>(range[0]).getInt());
@@ -497,7 +497,11 @@ void MaskRaiser::limitSummed() {
     }
     func.setArgAttr(argument.getArgNumber(), "hybrid.range",
                     b.getI64ArrayAttr({low, high}));
-  }
+  };
+  for (Value tensor : summed)
+    limit(tensor, kMaxSummed);
+  for (Value tensor : evaluator.getFlags())
+    limit(tensor, 1);
 }
 
 /// A conjunction on the elements of unknowns.

@@ -76,6 +76,18 @@ def sums(b, hidden):
     return truth if hidden is None else b.numbers(truth, hidden)
 
 
+def inverted(b, hidden):
+    """1 - what is visible, times the number: all of it floats."""
+    queries, keys = b.positions()
+    past = b.node("LessOrEqual", [keys, queries])
+    past = b.node("Cast", [past], to=TensorProto.FLOAT)
+    valid = b.node("Cast", ["attention_mask"], to=TensorProto.FLOAT)
+    valid = b.node("Unsqueeze", [valid, b.constant([1, 2])])
+    seen = b.node("Mul", [past, valid])
+    unseen = b.node("Sub", [b.constant(1, np.float32), seen])
+    return b.node("Mul", [unseen, b.constant(hidden, np.float32)])
+
+
 def keys_alone(b, hidden):
     """Everything is visible but padding."""
     return b.valid() if hidden is None else b.numbers(b.valid(), hidden)
@@ -117,7 +129,8 @@ def reference(mask, hidden, is_causal, q, k, v, counts):
     """In numpy."""
     time = q.shape[2]
     i, j = np.arange(time)[:, None], np.arange(time)[None, :]
-    positions = {causal: j <= i, sums: j <= i, keys_alone: j <= time}
+    past = dict.fromkeys((causal, sums, inverted), j <= i)
+    positions = {**past, keys_alone: j <= time}
     visible = positions.get(mask, (j <= i) & ((i - j < 3) | (j < 1)))
     visible = visible & (counts[:, None, None, :] != 0)
     number = -np.inf if hidden is None else hidden
@@ -140,6 +153,7 @@ CASES = {
     "causal_low": (causal, -1e30, False, True),
     "causal_bool": (causal, None, False, False),
     "causal_twice": (causal, LOWEST, True, False),
+    "inverted_finite": (inverted, LOWEST, False, True),
     "window_finite": (window, LOWEST, False, True),
     "window_bool": (window, None, False, False),
     "sums_finite": (sums, LOWEST, False, True),
@@ -182,15 +196,20 @@ class Masks(unittest.TestCase):
                 np.testing.assert_allclose(*got.values(), want, rtol=1e-4, atol=1e-5)
 
     def test_negative(self):
-        """Running sums of a mask are positions if no element is negative: other
-        masks are refused."""
-        path = save("negative", sums, None, False)
-        module = hybrid.compile(path, max_seq=16, max_batch=4)
+        """Running sums of a mask are positions if no element is negative, and
+        floats made of it are factors if there are zeros and ones only: other masks
+        are refused."""
         zeros = np.zeros((BATCH, HEADS, 3, CHANNELS), np.float32)
-        counts = np.array([[1, -1, 1]] * BATCH)
-        with module.session(threads=1) as session:
-            with self.assertRaisesRegex(hybrid.HybridError, "range from 0 to"):
-                session.run(q=zeros, k=zeros, v=zeros, attention_mask=counts)
+        for mask, hidden, count, text in (
+            (sums, None, -1, "range from 0 to"),
+            (inverted, LOWEST, 2, "range from 0 to 1"),
+        ):
+            path = save("negative", mask, hidden, False)
+            module = hybrid.compile(path, max_seq=16, max_batch=4)
+            counts = np.array([[1, count, 1]] * BATCH)
+            with module.session(threads=1) as session:
+                with self.assertRaisesRegex(hybrid.HybridError, text):
+                    session.run(q=zeros, k=zeros, v=zeros, attention_mask=counts)
 
 
 def add_checks():

@@ -217,5 +217,70 @@ class Recurrences(unittest.TestCase):
             hybrid.compile(path, states=False, options=["--raise=none"])
 
 
+class Einsum(unittest.TestCase):
+    """Attention by Einsum, with key heads that are repeated."""
+
+    def save(self, scores, values):
+        """Queries, keys and values are [batch, positions, heads, channels]."""
+        repeated = [
+            item
+            for x in "kv"
+            for item in (
+                node("Unsqueeze", f"{x} a3", f"{x}u"),
+                node("Expand", f"{x}u times", f"{x}e"),
+                node("Reshape", f"{x}e heads", f"{x}r"),
+            )
+        ]
+        nodes = repeated + [
+            node("Einsum", "q kr", "s", equation=scores),
+            node("Mul", "s scale", "c"),
+            node("Softmax", "c", "p", axis=-1),
+            node("Einsum", "p vr", "y", equation=values),
+        ]
+        few = ["batch", "seq", HEADS // 2, KEYS]
+        shape = ["batch", "seq", HEADS, KEYS]
+        graph = helper.make_graph(
+            nodes,
+            "einsum",
+            [value("q", shape), value("k", few), value("v", few)],
+            [value("y", shape)],
+            [
+                axes("a3", 3),
+                axes("times", 1, 1, 1, 2, 1),
+                axes("heads", 0, 0, HEADS, KEYS),
+                numpy_helper.from_array(np.float32(0.5), "scale"),
+            ],
+        )
+        path = SCRATCH / "einsum.onnx"
+        opsets = [helper.make_opsetid("", 21)]
+        onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
+        return path
+
+    def test_attention(self):
+        generator = np.random.default_rng(5)
+        for scores, values in (
+            ("bthd,bnhd->bhtn", "bhtn,bnhd->bthd"),
+            ("bthd,bnhd->hbtn", "hbtn,bnhd->bthd"),
+        ):
+            path = self.save(scores, values)
+            for families in ("all", "none"):
+                options = [f"--raise={families}"]
+                module = hybrid.compile(path, max_seq=16, options=options)
+                for time in (1, 9):
+                    few = (BATCH, time, HEADS // 2, KEYS)
+                    q = generator.normal(size=(BATCH, time, HEADS, KEYS))
+                    k, v = generator.normal(size=(2, *few))
+                    arrays = {"q": q, "k": k, "v": v}
+                    inputs = {n: a.astype(np.float32) for n, a in arrays.items()}
+                    k, v = np.repeat(k, 2, 2), np.repeat(v, 2, 2)
+                    weights = np.exp(0.5 * np.einsum("bthd,bnhd->bhtn", q, k))
+                    weights /= weights.sum(-1, keepdims=True)
+                    want = np.einsum("bhtn,bnhd->bthd", weights, v)
+                    with self.subTest(scores, families=families, time=time):
+                        with module.session() as session:
+                            got = session.run(**inputs)["y"]
+                        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
 if __name__ == "__main__":
     unittest.main()

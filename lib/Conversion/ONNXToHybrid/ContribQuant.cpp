@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "BlockQuantized.h"
 #include "Contraction.h"
 #include "Scalars.h"
 
@@ -60,6 +61,34 @@ static bool isByte(const Tensor &tensor) {
   return tensor.getElementType().isInteger(8);
 }
 
+Tensor dequantizeRows(Lowering &l, const Tensor &bytes, const Tensor &scales,
+                      const Tensor &zeros, int64_t bits, int64_t columns) {
+  int64_t blocks = *l.getFixed(scales.shape[1]),
+          block = *l.getFixed(bytes.shape[1]) * 8 / bits / blocks;
+  AffineExpr rows = bytes.shape[0];
+  Shape blocked = {rows, l.fixed(blocks), l.fixed(block)},
+        perBlock = {rows, l.fixed(blocks), l.fixed(1)};
+  SmallVector<Tensor> inputs = {l.reshape(unpackRows(l, bytes, bits), blocked),
+                                l.reshape(scales, perBlock)};
+  if (zeros)
+    inputs.push_back(l.reshape(
+        isByte(zeros) ? trimColumns(l, unpackRows(l, zeros, bits), blocks)
+                      : zeros,
+        perBlock));
+  Type f32 = l.b.getF32Type();
+  Tensor weights = l.elementwise(
+      inputs, blocked, f32,
+      [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
+        Value zero = args.size() == 3 ? convertFloat(b, loc, args[2], f32)
+                                      : l.scalar(f32, 1 << (bits - 1));
+        Value centred = arith::SubFOp::create(b, loc, args[0], zero);
+        Value scale = convertFloat(b, loc, args[1], f32);
+        return arith::MulFOp::create(b, loc, centred, scale);
+      });
+  return trimColumns(l, l.reshape(weights, {rows, l.fixed(blocks * block)}),
+                     columns);
+}
+
 //===----------------------------------------------------------------------===//
 // MatMulNBits
 //===----------------------------------------------------------------------===//
@@ -90,38 +119,18 @@ static FailureOr<Tensor> dequantize(onnx::MsMatMulNBitsOp op, Lowering &l) {
   if (!hasElements(scales, rows * blocks))
     return error("scales must be [N, ceil(K / block_size)]");
 
-  Tensor values = unpackRows(
-      l, l.reshape(packed, {l.fixed(rows), l.fixed(blocks * block * bits / 8)}),
-      bits);
-  Shape blocked = {l.fixed(rows), l.fixed(blocks), l.fixed(block)};
-  Shape perBlock = {l.fixed(rows), l.fixed(blocks), l.fixed(1)};
-  SmallVector<Tensor> inputs = {l.reshape(values, blocked),
-                                l.reshape(scales, perBlock)};
-  if (zeros && isByte(zeros)) {
-    int64_t width = (blocks * bits + 7) / 8;
-    if (!hasElements(zeros, rows * width))
-      return error("zero_points must be uint8 [N, ceil(blocks * bits / 8)]");
-    Tensor all =
-        unpackRows(l, l.reshape(zeros, {l.fixed(rows), l.fixed(width)}), bits);
-    inputs.push_back(l.reshape(trimColumns(l, all, blocks), perBlock));
-  } else if (zeros) {
-    if (!hasElements(zeros, rows * blocks) ||
-        !isa<FloatType>(zeros.getElementType()))
-      return error("zero_points must be [N, blocks]");
-    inputs.push_back(l.reshape(zeros, perBlock));
-  }
-  Type f32 = l.b.getF32Type();
-  Tensor weights = l.elementwise(
-      inputs, blocked, f32,
-      [&](OpBuilder &b, Location loc, ValueRange args) -> Value {
-        Value zero = args.size() == 3 ? convertFloat(b, loc, args[2], f32)
-                                      : l.scalar(f32, 1 << (bits - 1));
-        Value centred = arith::SubFOp::create(b, loc, args[0], zero);
-        Value scale = convertFloat(b, loc, args[1], f32);
-        return arith::MulFOp::create(b, loc, centred, scale);
-      });
-  return trimColumns(
-      l, l.reshape(weights, {l.fixed(rows), l.fixed(blocks * block)}), columns);
+  bool arePacked = zeros && isByte(zeros);
+  int64_t width = arePacked ? (blocks * bits + 7) / 8 : blocks;
+  if (zeros && (!hasElements(zeros, rows * width) ||
+                (!arePacked && !isa<FloatType>(zeros.getElementType()))))
+    return error("zero_points must be uint8 [N, ceil(blocks * bits / 8)] or "
+                 "floats [N, blocks]");
+  auto toRows = [&](const Tensor &tensor, int64_t count) {
+    return l.reshape(tensor, {l.fixed(rows), l.fixed(count)});
+  };
+  return dequantizeRows(l, toRows(packed, blocks * block * bits / 8),
+                        toRows(scales, blocks),
+                        zeros ? toRows(zeros, width) : Tensor(), bits, columns);
 }
 
 static LogicalResult lowerMatMulNBits(onnx::MsMatMulNBitsOp op, Lowering &l) {

@@ -1,5 +1,6 @@
 //===- Experts.cpp - mixtures of experts ----------------------------------===//
 
+#include "BlockQuantized.h"
 #include "Contraction.h"
 #include "Scalars.h"
 
@@ -28,17 +29,26 @@ struct Routes {
 };
 } // namespace
 
-/// `logits` and `bias`, which may be absent, as hybrid.route has them.
+/// `logits` and `bias`, which may be absent, as hybrid.route has them;
+/// attributes of `grouped`, if any.
 static Routes createRoute(Lowering &l, const Tensor &logits, const Tensor &bias,
                           int64_t chosen, RouteScore score, RouteWeight weight,
-                          double epsilon, double scale) {
+                          double epsilon, double scale,
+                          onnx::RouteOp grouped = {}) {
   Shape shape = {logits.shape[0], l.fixed(chosen)};
   Tensor experts = l.empty(shape, l.b.getI64Type()),
          weights = l.empty(shape, logits.getElementType());
   auto route = RouteOp::create(
       l.b, l.loc, TypeRange{experts.value.getType(), weights.value.getType()},
       logits.value, bias.value, experts.value, weights.value, score, weight,
-      APFloat(epsilon), APFloat(scale));
+      APFloat(epsilon), APFloat(scale), /*groups=*/1, /*chosen_groups=*/1,
+      /*group_best=*/1, /*others=*/FloatAttr());
+  if (grouped && grouped.getGroups() > 1) {
+    route.setGroups(grouped.getGroups());
+    route.setChosenGroups(grouped.getChosenGroups());
+    route.setGroupBest(grouped.getGroupBest());
+    route.setOthersAttr(grouped.getOthersAttr());
+  }
   return {{route->getResult(0), shape}, {route->getResult(1), shape}};
 }
 
@@ -51,7 +61,7 @@ static LogicalResult lowerRoute(onnx::RouteOp op, Lowering &l) {
   Routes routes = createRoute(l, l.reshape(logits, flatten(l, logits.shape)),
                               l.get(op.getBias()), op.getK(), *score, *weight,
                               op.getEpsilon().convertToDouble(),
-                              op.getScale().convertToDouble());
+                              op.getScale().convertToDouble(), op);
   l.set(op.getExperts(), l.reshape(routes.experts, l.shape(op.getExperts())));
   l.set(op.getWeights(), l.reshape(routes.weights, l.shape(op.getWeights())));
   return success();
@@ -85,25 +95,34 @@ static LogicalResult lowerExpertMatMul(onnx::ExpertMatMulOp op, Lowering &l) {
 namespace {
 enum class ExpertActivation { Unknown, Identity, Relu, Silu, SwiGLU };
 
-/// com.microsoft MoE: softmax over all experts, top-k, one or two products.
+/// com.microsoft MoE and QMoE: a router, one or two products.
+template <typename MoEOp>
 class MixtureLowering {
 public:
-  MixtureLowering(onnx::MsMoEOp op, Lowering &l) : op(op), l(l) {}
+  MixtureLowering(MoEOp op, Lowering &l) : op(op), l(l) {}
   LogicalResult lower();
 
 private:
+  static constexpr bool isQuantized = std::is_same_v<MoEOp, onnx::MsQMoEOp>;
+
   LogicalResult check();
+  LogicalResult checkQuantized();
+  /// The matrices [experts, outputs, inputs].
+  FailureOr<Tensor> getMatrices(Value weights, Value scales, Value zeros,
+                                std::optional<int64_t> bits);
+  FailureOr<std::pair<Tensor, Tensor>> getUpAndDown();
   Tensor addBias(const Tensor &rows, const Tensor &bias, const Tensor &experts);
   Tensor activate(const Tensor &rows);
   Value activateGate(const Scalars &s, Value gate, Value linear);
 
-  onnx::MsMoEOp op;
+  MoEOp op;
   Lowering &l;
   ExpertActivation activation = ExpertActivation::Unknown;
 };
 } // namespace
 
-LogicalResult MixtureLowering::check() {
+template <typename MoEOp>
+LogicalResult MixtureLowering<MoEOp>::check() {
   activation = llvm::StringSwitch<ExpertActivation>(op.getActivationType())
                    .Case("identity", ExpertActivation::Identity)
                    .Case("relu", ExpertActivation::Relu)
@@ -135,12 +154,97 @@ LogicalResult MixtureLowering::check() {
   if (op.getK() < 1 || !experts || *experts < op.getK())
     return l.unsupported(op, "k = " + Twine(op.getK()),
                          "1 to the number of experts, which is fixed, works");
+  if constexpr (isQuantized)
+    return checkQuantized();
   return success();
 }
 
+template <typename MoEOp>
+LogicalResult MixtureLowering<MoEOp>::checkQuantized() {
+  if (op.getQuantType() != "int")
+    return l.unsupported(op, "quant_type " + op.getQuantType(), "int works");
+  if (op.getWeightsPrepacked() == 1)
+    return l.unsupported(op, "weights_prepacked = 1",
+                         "weights in rows (0, or no attribute) work");
+  for (Value value :
+       {op.getRouterWeights(), op.getFc1GlobalScale(), op.getFc2GlobalScale(),
+        op.getFc1ActScale(), op.getFc2ActScale(), op.getFc1ActBlockScale(),
+        op.getFc2ActBlockScale()})
+    if (!Lowering::isAbsent(value))
+      return l.unsupported(op,
+                           "router_weights, global scales or activation scales",
+                           "weights with scales and zero points work");
+  return success();
+}
+
+/// Packed rows [experts, outputs, bytes], and a scale for each row, or for each
+/// block of a row.
+template <typename MoEOp>
+FailureOr<Tensor>
+MixtureLowering<MoEOp>::getMatrices(Value weights, Value scales, Value zeros,
+                                    std::optional<int64_t> ownBits) {
+  int64_t bits = ownBits.value_or(op.getExpertWeightBits());
+  Tensor bytes = l.get(weights), factors = l.get(scales),
+         offsets = l.get(zeros);
+  std::optional<int64_t> packed = l.getFixed(bytes.shape[2]);
+  auto error = [&](const Twine &what, StringRef works) -> FailureOr<Tensor> {
+    (void)l.unsupported(op, what, works);
+    return failure();
+  };
+  if ((bits != 2 && bits != 4 && bits != 8) || !packed || *packed < 1 ||
+      !bytes.getElementType().isInteger(8))
+    return error("weights of " + Twine(bits) + " bits in this type",
+                 "uint8 with 2, 4 or 8 bits works");
+  int64_t columns = *packed * 8 / bits, blocks = 1;
+  if (std::optional<int64_t> block = op.getBlockSize(); block && *block > 0) {
+    if (*block > columns || columns % *block != 0)
+      return error("block_size " + Twine(*block),
+                   "a divisor of the rows' length works");
+    blocks = columns / *block;
+  }
+  AffineExpr rows = l.product({bytes.shape[0], bytes.shape[1]});
+  auto hasElements = [&](const Tensor &tensor, int64_t perRow) {
+    return tensor && l.isEqual(l.product(tensor.shape), rows * perRow);
+  };
+  if (!hasElements(factors, blocks))
+    return error("scales of this shape",
+                 "one for each row, or for each block of a row, works");
+  bool arePacked = offsets && offsets.getElementType().isInteger(8);
+  int64_t width = arePacked ? (blocks * bits + 7) / 8 : blocks;
+  if (offsets && !hasElements(offsets, width))
+    return error("zero points of this shape",
+                 "one for each scale, packed like the weights, works");
+  auto toRows = [&](const Tensor &tensor, int64_t count) {
+    return l.reshape(tensor, {rows, l.fixed(count)});
+  };
+  Tensor matrix = dequantizeRows(
+      l, toRows(bytes, *packed), toRows(factors, blocks),
+      offsets ? toRows(offsets, width) : Tensor(), bits, columns);
+  return l.reshape(matrix, {bytes.shape[0], bytes.shape[1], l.fixed(columns)});
+}
+
+template <typename MoEOp>
+FailureOr<std::pair<Tensor, Tensor>> MixtureLowering<MoEOp>::getUpAndDown() {
+  if constexpr (isQuantized) {
+    FailureOr<Tensor> up =
+        getMatrices(op.getFc1ExpertsWeights(), op.getFc1Scales(),
+                    op.getFc1ZeroPoints(), op.getFc1ExpertWeightBits());
+    FailureOr<Tensor> down =
+        getMatrices(op.getFc2ExpertsWeights(), op.getFc2Scales(),
+                    op.getFc2ZeroPoints(), op.getFc2ExpertWeightBits());
+    if (failed(up) || failed(down))
+      return failure();
+    return std::pair(*up, *down);
+  } else {
+    return std::pair(l.get(op.getFc1ExpertsWeights()),
+                     l.get(op.getFc2ExpertsWeights()));
+  }
+}
+
 /// bias[experts[m], o] added to rows[m, o].
-Tensor MixtureLowering::addBias(const Tensor &rows, const Tensor &bias,
-                                const Tensor &experts) {
+template <typename MoEOp>
+Tensor MixtureLowering<MoEOp>::addBias(const Tensor &rows, const Tensor &bias,
+                                       const Tensor &experts) {
   if (!bias)
     return rows;
   Type type = rows.getElementType(), compute = getComputeType(type);
@@ -157,8 +261,9 @@ Tensor MixtureLowering::addBias(const Tensor &rows, const Tensor &bias,
 }
 
 /// gate · sigmoid(alpha · gate) · (linear + beta), both limited before.
-Value MixtureLowering::activateGate(const Scalars &s, Value gate,
-                                    Value linear) {
+template <typename MoEOp>
+Value MixtureLowering<MoEOp>::activateGate(const Scalars &s, Value gate,
+                                           Value linear) {
   if (std::optional<APFloat> limit = op.getSwigluLimit()) {
     Value most = s.like(gate, limit->convertToDouble());
     gate = s.min(gate, most);
@@ -170,7 +275,8 @@ Value MixtureLowering::activateGate(const Scalars &s, Value gate,
   return s.mul(swish, s.add(linear, s.like(linear, beta)));
 }
 
-Tensor MixtureLowering::activate(const Tensor &rows) {
+template <typename MoEOp>
+Tensor MixtureLowering<MoEOp>::activate(const Tensor &rows) {
   Type type = rows.getElementType(), compute = getComputeType(type);
   if (activation == ExpertActivation::Identity)
     return rows;
@@ -202,11 +308,15 @@ Tensor MixtureLowering::activate(const Tensor &rows) {
                        });
 }
 
-LogicalResult MixtureLowering::lower() {
+template <typename MoEOp>
+LogicalResult MixtureLowering<MoEOp>::lower() {
   if (failed(check()))
     return failure();
-  Tensor input = l.get(op.getInput()), up = l.get(op.getFc1ExpertsWeights()),
-         down = l.get(op.getFc2ExpertsWeights());
+  auto matrices = getUpAndDown();
+  if (failed(matrices))
+    return failure();
+  auto [up, down] = *matrices;
+  Tensor input = l.get(op.getInput());
   std::optional<int64_t> inner = l.getFixed(up.shape[1]),
                          width = l.getFixed(down.shape[2]);
   bool isGated = activation == ExpertActivation::SwiGLU;
@@ -217,10 +327,14 @@ LogicalResult MixtureLowering::lower() {
                          "fc1 [experts, inner or twice, hidden] and fc2 "
                          "[experts, hidden, inner] work");
   int64_t chosen = op.getK();
-  Routes routes = createRoute(
-      l, l.get(op.getRouterProbs()), {}, chosen, RouteScore::Softmax,
-      op.getNormalizeRoutingWeights() ? RouteWeight::Share : RouteWeight::Score,
-      /*epsilon=*/0, /*scale=*/1);
+  // QMoE's weights are a softmax over the chosen, whether normalised or not:
+  // that is what onnxruntime computes.
+  RouteScore score = isQuantized ? RouteScore::Identity : RouteScore::Softmax;
+  RouteWeight weight = isQuantized                       ? RouteWeight::Softmax
+                       : op.getNormalizeRoutingWeights() ? RouteWeight::Share
+                                                         : RouteWeight::Score;
+  Routes routes = createRoute(l, l.get(op.getRouterProbs()), {}, chosen, score,
+                              weight, /*epsilon=*/0, /*scale=*/1);
   Tensor experts = l.reshape(routes.experts, {l.product(routes.experts.shape)});
   Tensor rows = l.reshape(input, flatten(l, input.shape));
   Tensor each = createProduct(l, rows, up, experts, chosen, false);
@@ -243,6 +357,9 @@ void hybrid::registerExperts(Registry &registry) {
   registry.add<onnx::RouteOp>(lowerRoute);
   registry.add<onnx::ExpertMatMulOp>(lowerExpertMatMul);
   registry.add<onnx::MsMoEOp>([](onnx::MsMoEOp op, Lowering &l) {
+    return MixtureLowering(op, l).lower();
+  });
+  registry.add<onnx::MsQMoEOp>([](onnx::MsQMoEOp op, Lowering &l) {
     return MixtureLowering(op, l).lower();
   });
 }

@@ -9,6 +9,7 @@
 #include "Lowering.h"
 #include "Scalars.h"
 
+#include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXTensorOps.h"
 
 using namespace mlir;
@@ -182,6 +183,25 @@ static LogicalResult lowerTranspose(onnx::TransposeOp op, Lowering &lowering) {
   return success();
 }
 
+/// Weights of the file, one behind another in the artifact; or null.
+static Value concatWeights(Lowering &lowering, ArrayRef<Tensor> tensors,
+                           int64_t axis) {
+  SmallVector<Value> weights;
+  for (const Tensor &tensor : tensors)
+    if (tensor.value.getDefiningOp<hybrid::WeightOp>())
+      weights.push_back(tensor.value);
+  auto type = cast<RankedTensorType>(tensors.front().value.getType());
+  if (weights.size() != tensors.size() || weights.size() < 2 ||
+      type.getElementTypeBitWidth() % 8 != 0)
+    return Value();
+  SmallVector<int64_t> shape(type.getShape());
+  shape[axis] = 0;
+  for (Value weight : weights)
+    shape[axis] += cast<RankedTensorType>(weight.getType()).getDimSize(axis);
+  return hybrid::ConcatWeightsOp::create(lowering.b, lowering.loc,
+                                         type.clone(shape), weights, axis);
+}
+
 static LogicalResult lowerConcat(onnx::ConcatOp op, Lowering &lowering) {
   if (op.getInputs().empty())
     return lowering.unsupported(op, "it has no inputs");
@@ -199,7 +219,11 @@ static LogicalResult lowerConcat(onnx::ConcatOp op, Lowering &lowering) {
   }
   if (tensors.empty())
     tensors.push_back(lowering.get(op.getInputs()[0]));
-  lowering.set(op.getConcatResult(), lowering.concat(tensors, *axis));
+  Value weights = concatWeights(lowering, tensors, *axis);
+  lowering.set(
+      op.getConcatResult(),
+      weights ? Tensor{weights, Shape(lowering.shape(op.getConcatResult()))}
+              : lowering.concat(tensors, *axis));
   return success();
 }
 

@@ -222,14 +222,18 @@ private:
   void lowerRow(Value row);
   /// Sets `scores`, and `left` to what chooses among them.
   void lowerScores(Value row);
-  /// The best expert that is left.
-  Value choose();
+  /// Takes the best of values [low, high) of `buffer` that is left there.
+  Value choose(Value buffer, Value low, Value high);
+  /// Takes experts of groups that are not chosen out of `left`.
+  void hideGroups();
   /// Turns the values [0, count) of `buffer` into their softmax.
   void lowerSoftmax(Value buffer, Value count);
 
   RouteOp op;
   LoopBuilder b;
   Value all, few, scores, left, chosen;
+  /// What is left of a group, and what each group is worth.
+  Value ofGroup, worth;
 };
 
 void RouteLowering::lower() {
@@ -238,6 +242,10 @@ void RouteLowering::lower() {
   scores = b.scratch({all});
   left = b.scratch({all});
   chosen = b.scratch({few});
+  if (op.getGroups() > 1) {
+    ofGroup = b.scratch({all});
+    worth = b.scratch({b.index(op.getGroups())});
+  }
   b.loop(b.index(0), b.dim(op.getLogits(), 0),
          [&](Value row) { lowerRow(row); });
   op.erase();
@@ -277,12 +285,12 @@ void RouteLowering::lowerScores(Value row) {
   });
 }
 
-/// What was taken is no number in `left`.
-Value RouteLowering::choose() {
+/// What was taken is no number in `buffer`.
+Value RouteLowering::choose(Value buffer, Value low, Value high) {
   auto best = b.reduce(
-      b.index(0), all, b.index(1), {b.index(-1), b.real(0)},
+      low, high, b.index(1), {b.index(-1), b.real(0)},
       [&](Value e, ValueRange carried) {
-        Value value = b.load(left, e);
+        Value value = b.load(buffer, e);
         Value isLeft =
             arith::CmpFOp::create(b, arith::CmpFPredicate::ORD, value, value);
         Value isFirst =
@@ -294,15 +302,41 @@ Value RouteLowering::choose() {
         return SmallVector<Value>{b.select(isBetter, e, carried[0]),
                                   b.select(isBetter, value, carried[1])};
       });
-  b.store(b.real(std::numeric_limits<double>::quiet_NaN()), left, best[0]);
+  b.store(b.real(std::numeric_limits<double>::quiet_NaN()), buffer, best[0]);
   return best[0];
+}
+
+void RouteLowering::hideGroups() {
+  Value zero = b.index(0), groups = b.index(op.getGroups());
+  Value size = b.divI(all, groups);
+  b.loop(zero, all, [&](Value e) { b.store(b.load(left, e), ofGroup, e); });
+  b.loop(zero, groups, [&](Value g) {
+    Value low = b.mulI(g, size), high = b.addI(low, size), sum = b.real(0);
+    for (int64_t i = 0; i < op.getGroupBest(); ++i)
+      sum = b.add(sum, b.load(left, choose(ofGroup, low, high)));
+    Value isNumber =
+        arith::CmpFOp::create(b, arith::CmpFPredicate::ORD, sum, sum);
+    b.store(b.select(isNumber, sum, b.negInf()), worth, g);
+  });
+  b.loop(zero, b.index(op.getChosenGroups()),
+         [&](Value) { choose(worth, zero, groups); });
+  Value others =
+      op.getOthers() ? b.real(op.getOthers()->convertToDouble()) : b.negInf();
+  b.loop(zero, all, [&](Value e) {
+    Value value = b.load(worth, b.divI(e, size));
+    Value isHidden =
+        arith::CmpFOp::create(b, arith::CmpFPredicate::ORD, value, value);
+    b.store(b.select(isHidden, others, b.load(left, e)), left, e);
+  });
 }
 
 void RouteLowering::lowerRow(Value row) {
   lowerScores(row);
+  if (op.getGroups() > 1)
+    hideGroups();
   Value zero = b.index(0);
   b.loop(zero, few, [&](Value k) {
-    Value expert = choose();
+    Value expert = choose(left, zero, all);
     b.store(b.load(scores, expert), chosen, k);
     Value number = arith::IndexCastOp::create(b, b.getI64Type(), expert);
     memref::StoreOp::create(b, number, op.getExperts(), ValueRange{row, k});

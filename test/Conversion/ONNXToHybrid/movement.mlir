@@ -81,6 +81,17 @@ func.func @concat(%x: tensor<?x8xf32> {onnx.name = "x", onnx.dims = ["n", 8]},
   return %z : tensor<?x8xf32>
 }
 
+// CHECK-LABEL: func.func @concat_weights(
+// CHECK:         %[[A:.*]] = hybrid.weight "a"
+// CHECK:         %[[B:.*]] = hybrid.weight "b"
+// CHECK:         hybrid.concat_weights %[[A]], %[[B]] {axis = 0 : i64} : (tensor<2x8xf32>, tensor<3x8xf32>) -> tensor<5x8xf32>
+func.func @concat_weights() -> (tensor<5x8xf32> {onnx.name = "z", onnx.dims = [5, 8]}) {
+  %a = onnx.Initializer "a" <"m", 0, 64> : tensor<2x8xf32>
+  %b = onnx.Initializer "b" <"m", 64, 96> : tensor<3x8xf32>
+  %z = onnx.Concat(%a, %b) {axis = 0 : i64} : (tensor<2x8xf32>, tensor<3x8xf32>) -> tensor<5x8xf32>
+  return %z : tensor<5x8xf32>
+}
+
 // CHECK-LABEL: func.func @expand(
 // CHECK:         %[[X:.*]] = tensor.collapse_shape %arg0
 // CHECK:         linalg.generic {{.*}} ins(%[[X]] : tensor<?xf32>) outs(%{{.*}} : tensor<?x8xf32>)

@@ -1018,6 +1018,38 @@ func.func @route_c5_weight(%l: tensor<3x8xf32>, %b: tensor<8xf32>, %e: tensor<3x
 
 // -----
 
+func.func @route_c6(%l: tensor<3x8xf32>, %e: tensor<3x2xi64>, %w: tensor<3x2xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C6: [8] experts cannot be in 3 groups}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<3x8xf32>) outs(%e, %w : tensor<3x2xi64>, tensor<3x2xf32>) {groups = 3 : i64} -> tensor<3x2xi64>, tensor<3x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_c6_dynamic(%l: tensor<3x?xf32>, %e: tensor<3x2xi64>, %w: tensor<3x2xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C6: [?] experts cannot be in 4 groups}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<3x?xf32>) outs(%e, %w : tensor<3x2xi64>, tensor<3x2xf32>) {groups = 4 : i64} -> tensor<3x2xi64>, tensor<3x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_c7(%l: tensor<3x8xf32>, %e: tensor<3x2xi64>, %w: tensor<3x2xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C7: of 4 groups 5 are chosen}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<3x8xf32>) outs(%e, %w : tensor<3x2xi64>, tensor<3x2xf32>) {chosen_groups = 5 : i64, groups = 4 : i64} -> tensor<3x2xi64>, tensor<3x2xf32>
+  return
+}
+
+// -----
+
+func.func @route_c7_best(%l: tensor<3x8xf32>, %e: tensor<3x2xi64>, %w: tensor<3x2xf32>) {
+  // expected-error @+1 {{'hybrid.route' op C7: a group is worth the sum of its best 3}}
+  %r:2 = hybrid.route sigmoid ins(%l : tensor<3x8xf32>) outs(%e, %w : tensor<3x2xi64>, tensor<3x2xf32>) {group_best = 3 : i64, groups = 4 : i64} -> tensor<3x2xi64>, tensor<3x2xf32>
+  return
+}
+
+// -----
+
 func.func @parallel_c1(%a: tensor<2xf32>) {
   // expected-error @+1 {{'hybrid.parallel' op C1: needs at least two branches, but has 1}}
   %r = hybrid.parallel add {

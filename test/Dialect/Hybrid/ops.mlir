@@ -198,7 +198,10 @@ func.func @route(%l: tensor<?x64xf32>, %b: tensor<64xf32>, %e: tensor<?x8xi64>, 
   // CHECK: hybrid.route identity ins(%{{.*}} : tensor<?x64xf32>) outs(
   %1:2 = hybrid.route identity ins(%l : tensor<?x64xf32>) outs(%0#0, %0#1 : tensor<?x8xi64>, tensor<?x8xf32>)
            {weight = #hybrid.route_weight<softmax>} -> tensor<?x8xi64>, tensor<?x8xf32>
-  return %1#0, %1#1 : tensor<?x8xi64>, tensor<?x8xf32>
+  // CHECK: {chosen_groups = 4 : i64, group_best = 2 : i64, groups = 8 : i64, others = 0.000000e+00 : f64}
+  %2:2 = hybrid.route sigmoid ins(%l : tensor<?x64xf32>) outs(%1#0, %1#1 : tensor<?x8xi64>, tensor<?x8xf32>)
+           {chosen_groups = 4 : i64, group_best = 2 : i64, groups = 8 : i64, others = 0.0 : f64} -> tensor<?x8xi64>, tensor<?x8xf32>
+  return %2#0, %2#1 : tensor<?x8xi64>, tensor<?x8xf32>
 }
 
 // CHECK-LABEL: func.func @expert_matmul

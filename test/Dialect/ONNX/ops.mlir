@@ -46,6 +46,8 @@ func.func @attention(%x: tensor<1x4x64xf32>) {
 func.func @experts(%x: tensor<?x64xf32>, %l: tensor<?x4xf32>, %b: tensor<4xf32>, %w: tensor<4x96x64xf32>, %i: tensor<?xi64>) {
   // CHECK: onnx.Route(%{{.*}}, %{{.*}}) {k = 2 : i64, score = "sigmoid", weight = "share"} : (tensor<?x4xf32>, tensor<4xf32>) -> (tensor<?x2xi64>, tensor<?x2xf32>)
   %e, %f = onnx.Route(%l, %b) {k = 2 : i64, score = "sigmoid", weight = "share"} : (tensor<?x4xf32>, tensor<4xf32>) -> (tensor<?x2xi64>, tensor<?x2xf32>)
+  // CHECK: onnx.Route({{.*}} {group_best = 2 : i64, groups = 2 : i64, k = 2 : i64, others = 0.000000e+00 : f64, score = "sigmoid", weight = "score"}
+  %g, %h = onnx.Route(%l, %b) {k = 2 : i64, score = "sigmoid", weight = "score", groups = 2 : i64, group_best = 2 : i64, others = 0.0 : f64} : (tensor<?x4xf32>, tensor<4xf32>) -> (tensor<?x2xi64>, tensor<?x2xf32>)
   // CHECK: onnx.ExpertMatMul(%{{.*}}, %{{.*}}, %{{.*}}) {chosen = 2 : i64} : (tensor<?x64xf32>, tensor<4x96x64xf32>, tensor<?xi64>) -> tensor<?x96xf32>
   %y = onnx.ExpertMatMul(%x, %w, %i) {chosen = 2 : i64} : (tensor<?x64xf32>, tensor<4x96x64xf32>, tensor<?xi64>) -> tensor<?x96xf32>
   return

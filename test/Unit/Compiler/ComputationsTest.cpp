@@ -212,7 +212,9 @@ static void addCumSum(ModuleText &module, Random &random) {
 
 static void addRoute(ModuleText &module, Random &random) {
   std::string element = pickFloat(random);
-  std::string experts = text(random.integer(3, 40)),
+  int64_t groups = random.pick<int64_t>({1, 1, 2, 5, 8}),
+          size = groups > 1 ? random.integer(2, 8) : random.integer(3, 40);
+  std::string experts = text(groups * size),
               chosen = text(random.integer(1, 3));
   Dims logits = {"T", experts}, result = {"T", chosen};
   // Equal ones, too, where nothing rounds them.
@@ -235,6 +237,15 @@ static void addRoute(ModuleText &module, Random &random) {
                            ">";
   if (weight == "share" && random.chance(0.5))
     attributes += ", epsilon = 0.01 : f64";
+  if (groups > 1) {
+    attributes += ", groups = " + text(groups) +
+                  " : i64, chosen_groups = " + text(random.integer(1, groups)) +
+                  " : i64, group_best = " +
+                  text(random.integer(1, std::min<int64_t>(size, 3))) +
+                  " : i64";
+    if (random.chance(0.5))
+      attributes += ", others = 0.0 : f64";
+  }
   std::string numbers = module.empty(result, "i64"),
               weights = module.empty(result, element), out = module.fresh();
   std::string results = type(result, "i64") + ", " + type(result, element);

@@ -262,6 +262,40 @@ TEST_P(ScanForms, AgreeAfterManySteps) {
   checkCompiled(module, {{{"T", steps}}}, getVectorWidths().back(), 12);
 }
 
+class ScanHalves : public testing::TestWithParam<const char *> {};
+
+/// In 16 bits only what goes in and out is rounded: the tolerance is that of
+/// one rounding, after however many steps. Each member has each type, with
+/// another range of decays; those next to 1 are halves then, too.
+TEST_P(ScanHalves, AgreeAfterManySteps) {
+  Random random(13);
+  ModuleText module;
+  size_t range = 0;
+  for (const Member &member : members)
+    for (const char *type : {"f16", "bf16"}) {
+      ScanKind kind;
+      kind.rule = member.rule;
+      kind.perKey = member.perKey;
+      kind.type = type;
+      kind.stateType = random.chance(0.5) ? kind.type : "f32";
+      kind.heads = {1, 1, 1};
+      kind.keyDim = random.pick<int64_t>({5, 16});
+      kind.valueDim = random.pick<int64_t>({6, 16});
+      const DecayRange &decays = decayRanges[range++ % std::size(decayRanges)];
+      kind.decays = &decays == decayRanges ? uniform(-1e-3, 0) : decays.fill;
+      kind.form = GetParam();
+      kind.chunk = 32;
+      kind.toleranceFactor = 2;
+      if (kind.form != "associative" || !kind.isDelta())
+        addScan(module, random, kind, "1", "T");
+    }
+  checkCompiled(module, {{{"T", 10000}}}, getVectorWidths().back(), 13);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Forms, ScanHalves, testing::Values("sequential", "chunked", "associative"),
+    [](const auto &info) { return std::string(info.param); });
+
 INSTANTIATE_TEST_SUITE_P(
     Members, ScanForms,
     testing::Combine(testing::Range<size_t>(0, std::size(decayRanges)),

@@ -89,6 +89,58 @@ TEST(CostModelTest, ScanReadsAndWritesItsState) {
   EXPECT_EQ(cost.flops, 5 * 4 * (5 * 8 * 16 + 16));
 }
 
+/// FLOPs of `steps` steps of a scan with 3 heads, 8 x 16, and these clauses.
+static double getScanFlops(const std::string &rule, const std::string &clauses,
+                           const std::string &attributes, int64_t steps) {
+  Shapes shapes = {{2, steps, 3, 8}, {2, steps, 3, 8}, {2, steps, 3, 16}};
+  if (!clauses.empty())
+    shapes.push_back({2, steps, 3});
+  shapes.append({{2, steps, 3, 16}, {2, 3, 8, 16}});
+  std::string scan =
+      "(%q: tensor<2x?x3x8xf32>, %v: tensor<2x?x3x16xf32>, %g: "
+      "tensor<2x?x3xf32>, %s: tensor<2x3x8x16xf32>) {\n%r:2 = hybrid.scan " +
+      rule +
+      " ins(%q, %q, %v : tensor<2x?x3x8xf32>, tensor<2x?x3x8xf32>, "
+      "tensor<2x?x3x16xf32>) " +
+      clauses + " outs(%v, %s : tensor<2x?x3x16xf32>, tensor<2x3x8x16xf32>) {" +
+      attributes +
+      "scale = 1.0 : f64} -> tensor<2x?x3x16xf32>, tensor<2x3x8x16xf32>\n"
+      "return }";
+  return getCost(scan, shapes).flops;
+}
+
+TEST(CostModelTest, AScanCountsItsForm) {
+  const double heads = 2 * 3, state = 8 * 16;
+  // Update and read (two each), scale.
+  double perStep = heads * (4 * state + 16);
+  EXPECT_EQ(getScanFlops("linear", "", "", 7), 7 * perStep);
+  // A chunk of 4: 10 pairs of 8 + 16 numbers, read and update of the state, and
+  // the outputs' two parts.
+  std::string chunked = "form = #hybrid.scan_form<chunked>, chunk = 4 : i64, ";
+  double perChunk =
+      heads * (10 * 2 * 24 + 4 * (2 * state + 2 * 16) + 4 * 2 * state);
+  EXPECT_EQ(getScanFlops("linear", "", chunked, 8), 2 * perChunk);
+  // The last chunk as if it were full, or its steps one by one.
+  EXPECT_EQ(getScanFlops("linear", "", chunked, 7), 2 * perChunk);
+  EXPECT_EQ(
+      getScanFlops("linear", "", chunked + "sequential_below = 4 : i64, ", 7),
+      perChunk + 3 * perStep);
+  // Decays: one for each pair, those of queries, keys and the state.
+  std::string decay = "decay(%g : tensor<2x?x3xf32>)";
+  EXPECT_EQ(getScanFlops("gated", decay, chunked, 4),
+            perChunk + heads * (10 + 4 * 8 + 4 * 8 + state));
+  // What the delta rule takes away: 6 pairs, the state's part, two operations
+  // per value.
+  std::string beta = "beta(%g : tensor<2x?x3xf32>)";
+  EXPECT_EQ(getScanFlops("delta", beta, chunked, 4),
+            perChunk + heads * (6 * 2 * 24 + 4 * (2 * state + 2 * 16)));
+  // 4 combinations of 4 steps, and the one with the state before them.
+  std::string associative =
+      "form = #hybrid.scan_form<associative>, chunk = 4 : i64, ";
+  EXPECT_EQ(getScanFlops("linear", "", associative, 4),
+            heads * (4 * state + 5 * (2 * state + 8) + 4 * (2 * state + 16)));
+}
+
 TEST(CostModelTest, OfExpertsTheChosenCount) {
   std::string product =
       "(%x: tensor<?x8xf32>, %w: tensor<4x6x8xf16>, %e: tensor<?xi64>, %o: "

@@ -11,6 +11,8 @@
 
 #include <numeric>
 
+#include <cmath>
+
 using namespace mlir;
 using namespace hybrid;
 
@@ -173,22 +175,93 @@ Cost AttentionOp::getCost(Shapes operandShapes, ArrayRef<int64_t> lengths) {
   return cost;
 }
 
+namespace {
+/// FLOPs of one sequence's scan.
+struct ScanFlops {
+  double valueHeads, outputs, keyDim, valueDim;
+  bool isGated, isDelta, perKey;
+
+  double getState() const { return keyDim * valueDim; }
+  /// One step after another: the outer product into the state, and one product
+  /// with it per output.
+  double ofSteps(double steps) const;
+  /// As LowerScanChunked.cpp says it; pairs of steps are those at or below the
+  /// diagonal.
+  double ofChunk(double steps) const;
+  /// Brent and Kung's prefix sum of a row of states per key channel.
+  double ofPrefixSum(double steps) const;
+};
+} // namespace
+
+double ScanFlops::ofSteps(double steps) const {
+  double perStep =
+      valueHeads * 2 * getState() + outputs * (2 * getState() + valueDim);
+  if (isGated)
+    perStep += valueHeads * getState();
+  if (isDelta)
+    perStep += valueHeads * (2 * getState() + 2 * valueDim);
+  return steps * perStep;
+}
+
+double ScanFlops::ofChunk(double steps) const {
+  double pairs = steps * (steps + 1) / 2, before = pairs - steps;
+  // Queries by keys, by the values; by the state, which adds to the former.
+  double flops = outputs * (pairs * 2 * (keyDim + valueDim) +
+                            steps * (2 * getState() + 2 * valueDim));
+  flops += valueHeads * steps * 2 * getState();
+  if (isDelta)
+    flops += valueHeads * (before * 2 * (keyDim + valueDim) +
+                           steps * (2 * getState() + 2 * valueDim));
+  if (isGated) {
+    // Decays of pairs, or of keys within a sub-block; of queries, keys, state.
+    double between =
+        perKey ? steps * std::min(steps, 16.0) / 2 * keyDim : pairs;
+    double scores = outputs + (isDelta ? valueHeads : 0);
+    flops += scores * (between + steps * keyDim) +
+             valueHeads * (steps * keyDim + getState());
+  }
+  return flops;
+}
+
+double ScanFlops::ofPrefixSum(double steps) const {
+  if (steps < 1)
+    return 0;
+  double combinations = 2 * steps - 2 - std::floor(std::log2(steps)) + 1;
+  return valueHeads *
+             (steps * getState() + combinations * (2 * getState() + keyDim)) +
+         outputs * steps * (2 * getState() + valueDim);
+}
+
+/// FLOPs are those of the operation's form; without one, of the sequential.
 Cost ScanOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
   OperandShapes shapes(*this, operandShapes);
   Cost cost = getTraffic(*this, shapes);
   ArrayRef<int64_t> init = shapes[getInit()], state = shapes[getState()];
-  double steps = double(init[0]) * init[1];
-  double valueHeads = state[1], outputs = init[2];
-  double matrix = double(state[2]) * state[3];
-  // The outer product into the state, and one product with it per output.
-  double perStep = valueHeads * 2 * matrix + outputs * (2 * matrix + init[3]);
-  if (getDecay()) {
-    perStep += valueHeads * matrix;
+  ScanFlops flops = {double(state[1]),
+                     double(init[2]),
+                     double(state[2]),
+                     double(state[3]),
+                     getDecay() != nullptr,
+                     getBeta() != nullptr,
+                     getDecay() && shapes[getDecay()].size() == 4};
+  if (getDecay())
     cost.exps = shapes.count(getDecay());
+  int64_t steps = init[1], chunk = getChunk().value_or(0), rest = steps;
+  double perSequence = 0;
+  if (chunk > 0 &&
+      getForm().value_or(ScanForm::Sequential) != ScanForm::Sequential) {
+    bool isChunked = *getForm() == ScanForm::Chunked;
+    rest = steps % chunk;
+    double perChunk =
+        isChunked ? flops.ofChunk(chunk) : flops.ofPrefixSum(chunk);
+    perSequence = double(steps / chunk) * perChunk;
+    if (rest > 0 && rest >= getSequentialBelow().value_or(0)) {
+      // A last chunk is computed as if it were full.
+      perSequence += isChunked ? perChunk : flops.ofPrefixSum(rest);
+      rest = 0;
+    }
   }
-  if (getBeta())
-    perStep += valueHeads * (2 * matrix + 2 * init[3]);
-  cost.flops = steps * perStep;
+  cost.flops = init[0] * (perSequence + flops.ofSteps(rest));
   return cost;
 }
 
@@ -289,6 +362,11 @@ Cost RouteOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
          weights = shapes.count(getWeights());
   // A comparison for each score and chosen one.
   cost.flops = scores * shapes[getWeights()][1] + 2 * weights;
+  // Each group's best, and the best groups.
+  if (getGroups() > 1)
+    cost.flops += scores * getGroupBest() +
+                  static_cast<double>(shapes[getLogits()][0]) * getGroups() *
+                      (getChosenGroups() + getGroupBest());
   if (getScore() != RouteScore::Identity) {
     cost.exps += scores;
     cost.flops += 2 * scores;

@@ -669,6 +669,17 @@ LogicalResult RouteOp::verify() {
   if (!(epsilon >= 0) || (epsilon > 0 && getWeight() != RouteWeight::Share))
     return violates(*this, 5) << "epsilon is " << epsilon << ", for the weight "
                               << stringifyRouteWeight(getWeight());
+  int64_t groups = getGroups(), best = getGroupBest();
+  if (groups < 1 ||
+      (groups > 1 && (ShapedType::isDynamic(all) || all % groups != 0)))
+    return violates(*this, 6)
+           << text({all}) << " experts cannot be in " << groups << " groups";
+  if (getChosenGroups() < 1 || getChosenGroups() > groups)
+    return violates(*this, 7) << "of " << groups << " groups "
+                              << getChosenGroups() << " are chosen";
+  if (best < 1 || (groups > 1 && best > all / groups))
+    return violates(*this, 7)
+           << "a group is worth the sum of its best " << best;
   return success();
 }
 

@@ -530,6 +530,44 @@ static void softmax(std::vector<double> &values) {
   softmax(values, /*sink=*/nullptr, /*emptyIsMean=*/false);
 }
 
+/// Where the `count` largest of `values` are, the largest first; of equal ones
+/// the first, and last what is no number.
+static std::vector<int64_t> chooseLargest(const std::vector<double> &values,
+                                          int64_t count) {
+  std::vector<int64_t> places(values.size());
+  std::iota(places.begin(), places.end(), 0);
+  auto key = [&](int64_t i) {
+    return std::isnan(values[i]) ? minusInfinity : values[i];
+  };
+  std::stable_sort(places.begin(), places.end(),
+                   [&](int64_t a, int64_t b) { return key(a) > key(b); });
+  places.resize(count);
+  return places;
+}
+
+/// What experts of groups that are not chosen are chosen by.
+static void hideGroups(RouteOp op, std::vector<double> &choice) {
+  int64_t groups = op.getGroups();
+  if (groups == 1)
+    return;
+  auto size = static_cast<int64_t>(choice.size()) / groups;
+  std::vector<double> worth(groups);
+  for (int64_t g = 0; g < groups; ++g) {
+    std::vector<double> own(choice.begin() + g * size,
+                            choice.begin() + (g + 1) * size);
+    for (int64_t e : chooseLargest(own, op.getGroupBest()))
+      worth[g] += own[e];
+  }
+  std::vector<bool> isChosen(groups);
+  for (int64_t g : chooseLargest(worth, op.getChosenGroups()))
+    isChosen[g] = true;
+  double others =
+      op.getOthers() ? op.getOthers()->convertToDouble() : minusInfinity;
+  for (size_t e = 0; e < choice.size(); ++e)
+    if (!isChosen[e / size])
+      choice[e] = others;
+}
+
 static FailureOr<Results> evaluateOp(RouteOp op, const Operands &operands) {
   const RefTensor &logits = operands[op.getLogits()];
   const RefTensor *bias = operands.find(op.getBias());
@@ -546,23 +584,15 @@ static FailureOr<Results> evaluateOp(RouteOp op, const Operands &operands) {
     for (double &score : scores)
       if (op.getScore() == RouteScore::Sigmoid)
         score = 1 / (1 + std::exp(-score));
-    std::vector<bool> isTaken(all);
+    std::vector<double> choice(all);
+    for (int64_t e = 0; e < all; ++e)
+      choice[e] = scores[e] + (bias ? bias->at({e}) : 0);
+    hideGroups(op, choice);
+    std::vector<int64_t> best = chooseLargest(choice, few);
     std::vector<double> chosen(few);
     for (int64_t k = 0; k < few; ++k) {
-      int64_t best = -1;
-      double highest = 0;
-      for (int64_t e = 0; e < all; ++e) {
-        double value = scores[e] + (bias ? bias->at({e}) : 0);
-        if (std::isnan(value))
-          value = minusInfinity;
-        if (isTaken[e] || (best >= 0 && !(value > highest)))
-          continue;
-        best = e;
-        highest = value;
-      }
-      isTaken[best] = true;
-      experts.at({n, k}) = best;
-      chosen[k] = scores[best];
+      experts.at({n, k}) = best[k];
+      chosen[k] = scores[best[k]];
     }
     if (op.getWeight() == RouteWeight::Softmax)
       softmax(chosen);

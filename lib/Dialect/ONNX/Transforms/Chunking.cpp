@@ -21,38 +21,9 @@ DenseElementsAttr getDense(Value value) {
                   : DenseElementsAttr();
 }
 
-bool isAllZero(GraphView &view, Value value) {
-  if (auto expand = value.getDefiningOp<ExpandOp>())
-    value = expand.getInput();
-  if (view.isNumber(value, 0))
-    return true;
-  DenseElementsAttr dense = getDense(value);
-  if (auto filled = value.getDefiningOp<ConstantOfShapeOp>()) {
-    if (!filled.getValueAttr())
-      return true;
-    dense = dyn_cast<DenseElementsAttr>(filled.getValueAttr());
-  }
-  auto floats = dyn_cast_or_null<DenseFPElementsAttr>(dense);
-  return floats && floats.isSplat() && floats.getSplatValue<APFloat>().isZero();
-}
-
 //===----------------------------------------------------------------------===//
 // Triangles and sums
 //===----------------------------------------------------------------------===//
-
-/// Whether all elements are known and none is 0.
-static bool isAllTrue(Value value) {
-  if (auto expand = value.getDefiningOp<ExpandOp>())
-    value = expand.getInput();
-  DenseElementsAttr dense;
-  if (auto filled = value.getDefiningOp<ConstantOfShapeOp>())
-    dense = dyn_cast_or_null<DenseElementsAttr>(filled.getValueAttr());
-  else
-    dense = getDense(value);
-  auto integers = dyn_cast_or_null<DenseIntElementsAttr>(dense);
-  return integers && integers.isSplat() &&
-         !integers.getSplatValue<APInt>().isZero();
-}
 
 /// Whether `condition` is `blocks` exactly where column > row + diagonal.
 static bool isBlocked(GraphView &view, Value condition, bool blocks,
@@ -64,8 +35,8 @@ static bool isBlocked(GraphView &view, Value condition, bool blocks,
     if (!isa<NoneType>(triangle.getK().getType()))
       k = view.getInteger(triangle.getK());
     bool isUpper = triangle.getUpper() != 0;
-    return k && isAllTrue(triangle.getInput()) && isUpper == blocks &&
-           *k == (isUpper ? diagonal + 1 : diagonal);
+    return k && view.getFill(triangle.getInput()).value_or(0) != 0 &&
+           isUpper == blocks && *k == (isUpper ? diagonal + 1 : diagonal);
   }
   auto dense = dyn_cast_or_null<DenseIntElementsAttr>(getDense(condition));
   if (!dense || !dense.getElementType().isInteger(1) ||

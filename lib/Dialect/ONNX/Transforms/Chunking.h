@@ -17,8 +17,6 @@ class CumSumOp;
 
 /// The elements of a Constant; null for other values.
 mlir::DenseElementsAttr getDense(mlir::Value value);
-/// Whether all elements are known and 0.
-bool isAllZero(GraphView &view, mlir::Value value);
 
 /// What a triangular mask keeps for column <= row + diagonal, and replaces by
 /// `masked` elsewhere in the last two dimensions: Where, or for 0 also Trilu;

@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Raising.h"
+#include "EinsumProduct.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXCoreOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXMathOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXMicrosoftOps.h"
@@ -63,6 +63,11 @@ public:
   StringRef getMeaning() const { return "became Attention"; }
 
 private:
+  const char *matchParts();
+  /// Replaces an Einsum by a MatMul, until the match fails.
+  void expand(EinsumOp einsum, Value left);
+  void expandScores(Value value, unsigned depth = 0);
+  void restore();
   std::optional<Scores> matchScores(Value value, unsigned depth = 0);
   std::optional<Scores> matchProduct(Operation *op);
   std::optional<Scores> matchScale(Operation *op, unsigned depth);
@@ -70,6 +75,7 @@ private:
   std::optional<Scores> matchMask(Operation *op, unsigned depth);
   Value skipScale(Value value, double &scale);
   Value skipTranspose(Value transposed);
+  Value swapHeads(Value value);
   Value getRepeated(Value heads);
   Value skipIdentity(Value value);
   const char *matchHeads();
@@ -87,6 +93,14 @@ private:
   /// [B, H, T, n]
   SmallVector<AffineExpr> scoreShape;
   const char *whyNot = nullptr;
+  /// What Einsums are for the time being, and how to make them again.
+  struct Expanded {
+    Value product;
+    SmallVector<Value> inputs;
+    Type type;
+    SmallVector<NamedAttribute> attributes;
+  };
+  SmallVector<Expanded> expanded;
 };
 
 //===----------------------------------------------------------------------===//
@@ -98,6 +112,38 @@ bool isFloatCast(Operation *op) {
   return cast &&
          isa<FloatType>(getElementTypeOrSelf(cast.getInput().getType())) &&
          isa<FloatType>(getElementTypeOrSelf(op->getResult(0).getType()));
+}
+
+void Attention::expand(EinsumOp einsum, Value left) {
+  Value fresh = createProduct(view, einsum, left);
+  if (!fresh)
+    return;
+  expanded.push_back({fresh, llvm::to_vector(einsum.getInputs()),
+                      einsum.getOutput().getType(),
+                      llvm::to_vector(einsum->getAttrs())});
+  view.replace(einsum.getOutput(), fresh);
+  einsum.erase();
+}
+
+/// The Einsum behind what may happen to scores.
+void Attention::expandScores(Value value, unsigned depth) {
+  Operation *op = value.getDefiningOp();
+  if (!op || !value.hasOneUse() || view.getRank(value) != 4 || depth > 8)
+    return;
+  if (auto einsum = dyn_cast<EinsumOp>(op))
+    return expand(einsum, Value());
+  if (isa<AddOp, WhereOp, MulOp, DivOp, TanhOp>(op) || isFloatCast(op))
+    for (Value operand : op->getOperands())
+      expandScores(operand, depth + 1);
+}
+
+void Attention::restore() {
+  for (Expanded &old : llvm::reverse(expanded)) {
+    RaisedBuilder raised(old.product);
+    view.replace(old.product, raised.create<EinsumOp>(old.type, old.inputs, 0,
+                                                      old.attributes));
+  }
+  expanded.clear();
 }
 
 bool Attention::isCandidate() {
@@ -117,9 +163,16 @@ bool Attention::isCandidate() {
     }
   if (auto cast = getOnlyUser<CastOp>(shares); cast && isFloatCast(cast))
     shares = cast->getResult(0);
+  if (auto einsum = getOnlyUser<EinsumOp>(shares)) {
+    expand(einsum, shares);
+    if (!expanded.empty())
+      expandScores(input);
+  }
   auto product = getOnlyUser<MatMulOp>(shares);
-  if (!product || product->getOperand(0) != shares)
+  if (!product || product->getOperand(0) != shares) {
+    restore();
     return false;
+  }
   value = product->getOperand(1);
   result = product->getResult(0);
   return true;
@@ -286,6 +339,22 @@ Value Attention::skipIdentity(Value value) {
   return skipIdentity(inner.getData());
 }
 
+/// [B, H, n, d] of `value` [B, n, H, d].
+Value Attention::swapHeads(Value value) {
+  SmallVector<AffineExpr> shape = view.getShape(value);
+  std::swap(shape[1], shape[2]);
+  RaisedBuilder raised(value);
+  auto perm = raised.builder.getDenseI64ArrayAttr({0, 2, 1, 3});
+  Value result =
+      raised
+          .create<TransposeOp>(
+              getTensorType(shape, getElementTypeOrSelf(value.getType())),
+              value, 13, {raised.builder.getNamedAttr("perm", perm)})
+          .getTransposed();
+  view.setShape(result, shape);
+  return result;
+}
+
 /// k [B, H, n, d] of kᵀ [B, H, d, n]; null where none is found.
 Value Attention::skipTranspose(Value transposed) {
   auto direct = transposed.getDefiningOp<TransposeOp>();
@@ -293,8 +362,11 @@ Value Attention::skipTranspose(Value transposed) {
     return direct.getData();
   if (hasPermutation(direct, {0, 2, 3, 1})) {
     // From [B, n, H, d], which itself may be a transposed [B, H, n, d].
-    auto heads = skipIdentity(direct.getData()).getDefiningOp<TransposeOp>();
-    return hasPermutation(heads, {0, 2, 1, 3}) ? heads.getData() : Value();
+    Value keys = skipIdentity(direct.getData());
+    auto heads = keys.getDefiningOp<TransposeOp>();
+    if (hasPermutation(heads, {0, 2, 1, 3}))
+      return heads.getData();
+    return swapHeads(keys);
   }
   // Batch and heads as one dimension meanwhile.
   auto outer = transposed.getDefiningOp<ReshapeOp>();
@@ -396,6 +468,13 @@ bool Attention::isBroadcastable(Value mask) {
 //===----------------------------------------------------------------------===//
 
 const char *Attention::match() {
+  const char *why = matchParts();
+  if (why)
+    restore();
+  return why;
+}
+
+const char *Attention::matchParts() {
   std::optional<Scores> found = matchScores(softmax.getInput());
   if (!found)
     return whyNot ? whyNot

@@ -632,7 +632,7 @@ const char *DeltaRule::matchTokens() {
 }
 
 const char *DeltaRule::matchState() {
-  if (!isAllZero(view, initial))
+  if (view.getFill(initial) != 0.0)
     past = initial;
   if (past && !view.hasShape(past, {shape[0], shape[1],
                                     view.getDim(tokens[1], 3), shape[3]}))

@@ -5,16 +5,18 @@
 //
 //   y = Σ_e expert_e(x) · Σ_k w[k] · (chosen[k] = e)
 //
-// with a product for each expert or one of a stack of matrices, or one that
-// gathers the matrices of the chosen experts for each row. Each becomes
-// ExpertMatMul for the matrices, the rows' elementwise operators between, and a
-// product that sums over the chosen, whatever the router does to get weights
-// and numbers of experts. The usual routers become Route then. The anchors are
-// the TopK that chooses, and the product with a gathered matrix.
+// with a product for each expert or one of a stack of matrices, where the sum
+// over k may be w scattered among zeros, or one that gathers the matrices of
+// the chosen experts for each row. Each becomes ExpertMatMul for the matrices,
+// the rows' elementwise operators between, and a product that sums over the
+// chosen, whatever the router does to get weights and numbers of experts. The
+// usual routers become Route then. The anchors are the TopK that chooses, and
+// the product with a gathered matrix.
 //
 //===----------------------------------------------------------------------===//
 
-#include "Raising.h"
+#include "Chunking.h"
+#include "MoERouter.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXCoreOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXMathOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXNNOps.h"
@@ -36,24 +38,24 @@ using namespace hybrid::onnx;
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// The right operand of a product: a matrix of a stack, or the whole stack.
+/// The right operand of a product: a matrix of a stack, the whole stack, or a
+/// matrix that the file holds by itself.
 struct Matrix {
-  /// [E,H,O], or [E,O,H] where `transposed` is false.
+  /// [E,H,O], or [E,O,H] where `transposed` is false; without E if alone.
   Value stack;
   bool transposed = true;
+  bool isAlone = false;
   /// -1: all of them.
   int64_t number = -1;
 };
-} // namespace
 
-/// Whether `axes`, an operand, is the dimension `axis` of `data`, counted from
-/// the front, alone.
-static bool isAxis(GraphView &view, Value axes, Value data, int64_t axis) {
-  if (isa<NoneType>(axes.getType()))
-    return false;
-  std::optional<int64_t> number = view.getInteger(axes);
-  return number && view.normalizeAxis(data, *number) == axis;
-}
+/// Rows times a matrix, and a bias of each column, if any.
+struct Product {
+  Value rows;
+  Matrix matrix;
+  Value bias;
+};
+} // namespace
 
 /// The operand of a transposition of the last two dimensions; or null.
 static Value getMatrixTransposed(GraphView &view, Value value) {
@@ -76,10 +78,14 @@ static std::optional<Matrix> getMatrix(GraphView &view, Value value) {
     value = data;
   }
   matrix.stack = value;
+  matrix.isAlone = value.getDefiningOp<InitializerOp>() != nullptr;
+  if (view.getRank(value) == (matrix.isAlone ? 2 : 3))
+    return matrix;
+  matrix.isAlone = false;
   if (view.getRank(value) == 3)
     return matrix;
   if (auto squeeze = value.getDefiningOp<SqueezeOp>())
-    if (isAxis(view, squeeze.getAxes(), squeeze.getData(), 0))
+    if (view.isAxis(squeeze.getAxes(), squeeze.getData(), 0))
       value = squeeze.getData();
   if (auto gather = value.getDefiningOp<GatherOp>()) {
     std::optional<int64_t> number = view.getInteger(gather.getIndices());
@@ -101,6 +107,30 @@ static std::optional<Matrix> getMatrix(GraphView &view, Value value) {
   if (view.getRank(matrix.stack) != 3)
     return std::nullopt;
   return matrix;
+}
+
+/// MatMul, or Gemm, whose operands may be transposed.
+static std::optional<Product> getProduct(GraphView &view, Operation *op) {
+  Product product;
+  std::optional<Matrix> matrix;
+  if (auto matmul = dyn_cast<MatMulOp>(op)) {
+    product.rows = matmul.getA();
+    matrix = getMatrix(view, matmul.getB());
+  } else if (auto gemm = dyn_cast<GemmOp>(op)) {
+    if (gemm.getTransA() != 0 || !gemm.getAlpha().isExactlyValue(1) ||
+        !gemm.getBeta().isExactlyValue(1))
+      return std::nullopt;
+    product.rows = gemm.getA();
+    if (!isa<NoneType>(gemm.getC().getType()))
+      product.bias = gemm.getC();
+    matrix = getMatrix(view, gemm.getB());
+    if (matrix && gemm.getTransB() != 0)
+      matrix->transposed = !matrix->transposed;
+  }
+  if (!matrix)
+    return std::nullopt;
+  product.matrix = *matrix;
+  return product;
 }
 
 static Value createExpertMatMul(RaisedBuilder &raised, Type type, Value rows,
@@ -162,8 +192,25 @@ public:
   Value create(RaisedBuilder &raised, Value output, Value rows, Value numbers,
                int64_t chosen);
 
+  /// Null, or why some experts lack what the first has.
+  const char *matchAllOwn();
+
 private:
-  const char *matchProduct(MatMulOp product, MatMulOp other, int64_t number);
+  const char *matchProduct(const Product &product, const Product &other,
+                           int64_t number);
+  /// What the file holds for the first and another expert.
+  const char *matchOwn(Value first, Value other, int64_t number);
+  /// That of all experts, [E, ...].
+  Value createStack(RaisedBuilder &raised, Value first);
+  /// A row [O] of each expert, for each row [M, O].
+  Value createOwnRows(RaisedBuilder &raised, Value first, Value numbers);
+  Value createProduct(RaisedBuilder &raised, const Product &product,
+                      Value output, Value rows, Value numbers, int64_t chosen);
+  /// Whether the file holds it, a number for each channel.
+  bool isRow(Value value) {
+    return isa_and_nonnull<ConstantOp, InitializerOp>(value.getDefiningOp()) &&
+           view.getRank(value) == 1;
+  }
   bool isShared(Value value);
   bool isOfRows(Operation *op);
 
@@ -171,6 +218,8 @@ private:
   int64_t numExperts;
   Value input;
   DenseSet<std::pair<Value, Value>> visited;
+  /// What each expert has in place of a matrix or bias of the first.
+  llvm::MapVector<Value, SmallVector<Value>> owns;
   DenseMap<Value, Value> created;
 };
 } // namespace
@@ -183,30 +232,59 @@ bool Expert::isShared(Value value) {
 
 bool Expert::isOfRows(Operation *op) {
   if (auto split = dyn_cast<SplitOp>(op))
-    return view.normalizeAxis(split.getInput(),
-                              static_cast<int64_t>(split.getAxis())) ==
-           view.getRank(split.getInput()) - 1;
+    return view.isLastAxis(split.getInput(), split.getAxis());
   return isa<AddOp, CastOp, ClipOp, DivOp, ErfOp, ExpOp, GeluOp, MaxOp, MinOp,
              MulOp, NegOp, PowOp, ReluOp, SigmoidOp, SoftplusOp, SqrtOp, SubOp,
              SwishOp, TanhOp>(op);
 }
 
-const char *Expert::matchProduct(MatMulOp product, MatMulOp other,
-                                 int64_t number) {
-  std::optional<Matrix> matrix = getMatrix(view, product.getB()),
-                        another = getMatrix(view, other.getB());
-  if (!matrix || !another || matrix->stack != another->stack ||
-      matrix->transposed != another->transposed)
+const char *Expert::matchOwn(Value first, Value other, int64_t number) {
+  if (number < 0 || first.getType() != other.getType() ||
+      !view.haveSameShape(first, other))
     return "matrices of the experts are not of one stack";
-  if (matrix->number != std::min<int64_t>(number, 0) ||
-      another->number != number)
-    return "an expert has another one's matrix";
-  if (!view.isFixed(view.getDim(matrix->stack, 0), numExperts))
-    return "there are more or fewer matrices than experts to choose from";
-  Value rows = product.getA();
-  bool isInput = number < 0 ? view.getRank(rows) == 2 : rows == other.getA();
+  SmallVector<Value> &all = owns[first];
+  all.resize(numExperts);
+  all[0] = first;
+  all[number] = other;
+  return nullptr;
+}
+
+const char *Expert::matchAllOwn() {
+  bool areAll = llvm::all_of(owns, [](const auto &pair) {
+    return !llvm::is_contained(pair.second, Value());
+  });
+  return areAll ? nullptr : "some experts are another one";
+}
+
+const char *Expert::matchProduct(const Product &product, const Product &other,
+                                 int64_t number) {
+  const Matrix &matrix = product.matrix, &another = other.matrix;
+  if (matrix.transposed != another.transposed ||
+      matrix.isAlone != another.isAlone ||
+      (!matrix.isAlone && matrix.stack != another.stack))
+    return "matrices of the experts are not of one stack";
+  if (matrix.isAlone) {
+    if (const char *why = matchOwn(matrix.stack, another.stack, number))
+      return why;
+  } else {
+    if (matrix.number != std::min<int64_t>(number, 0) ||
+        another.number != number)
+      return "an expert has another one's matrix";
+    if (!view.isFixed(view.getDim(matrix.stack, 0), numExperts))
+      return "there are more or fewer matrices than experts to choose from";
+  }
+  if (!product.bias != !other.bias)
+    return "experts are not computed alike";
+  if (product.bias) {
+    if (!isRow(product.bias) || !isRow(other.bias))
+      return "a bias is not one number for each channel";
+    if (const char *why = matchOwn(product.bias, other.bias, number))
+      return why;
+  }
+  Value rows = product.rows;
+  bool isInput = number < 0 ? view.getRank(rows) == 2 : rows == other.rows;
   if (!isInput)
-    return match(rows, other.getA(), number);
+    return match(rows, other.rows, number);
   if (input && input != rows)
     return "experts have two inputs";
   input = rows;
@@ -225,14 +303,20 @@ const char *Expert::match(Value output, Value other, int64_t number) {
     return "experts are not computed alike";
   if (!isa<FloatType>(getElementTypeOrSelf(output.getType())))
     return "the elements of an expert are no floats";
-  if (auto product = dyn_cast<MatMulOp>(op))
-    return matchProduct(product, cast<MatMulOp>(otherOp), number);
+  if (isa<MatMulOp, GemmOp>(op)) {
+    std::optional<Product> product = getProduct(view, op),
+                           another = getProduct(view, otherOp);
+    if (!product || !another)
+      return "matrices of the experts are not of one stack";
+    return matchProduct(*product, *another, number);
+  }
   if (!isOfRows(op))
     return "experts are not made of products and elementwise operators";
   for (auto [a, b] : llvm::zip(op->getOperands(), otherOp->getOperands())) {
     if (a == b && (isa<NoneType>(a.getType()) || isShared(a)))
       continue;
-    if (const char *why = match(a, b, number))
+    bool areOwn = isRow(a) && isRow(b);
+    if (const char *why = areOwn ? matchOwn(a, b, number) : match(a, b, number))
       return why;
   }
   return nullptr;
@@ -246,6 +330,62 @@ static Type getRowsType(GraphView &view, Value value) {
       getElementTypeOrSelf(value.getType()));
 }
 
+Value Expert::createStack(RaisedBuilder &raised, Value first) {
+  SmallVector<Value> all = owns[first];
+  SmallVector<int64_t> shape = {numExperts}, flat;
+  for (int64_t i = 0; i < view.getRank(first); ++i)
+    shape.push_back(*view.getFixedDim(first, i));
+  // Short rows are known: so is what they make.
+  SmallVector<Attribute> elements;
+  bool isKnown = llvm::all_of(all, [&](Value value) {
+    DenseElementsAttr dense = getDense(value);
+    if (dense)
+      llvm::append_range(elements, dense.getValues<Attribute>());
+    return dense != nullptr;
+  });
+  if (isKnown) {
+    auto type =
+        RankedTensorType::get(shape, getElementTypeOrSelf(first.getType()));
+    return ConstantOp::create(raised.builder, raised.loc, type,
+                              DenseElementsAttr::get(type, elements));
+  }
+  flat.assign(shape.begin() + 1, shape.end());
+  flat[0] *= numExperts;
+  auto type =
+      RankedTensorType::get(flat, getElementTypeOrSelf(first.getType()));
+  Value behind = raised
+                     .create<ConcatOp>(type, all, 13,
+                                       {raised.getNamed("axis", int64_t(0))})
+                     .getConcatResult();
+  return reshape(raised, behind, shape);
+}
+
+Value Expert::createOwnRows(RaisedBuilder &raised, Value first, Value numbers) {
+  Value operands[] = {createStack(raised, first), numbers};
+  return raised
+      .create<GatherOp>(getRowsType(view, first), operands, 13,
+                        {raised.getNamed("axis", int64_t(0))})
+      .getOutput();
+}
+
+Value Expert::createProduct(RaisedBuilder &raised, const Product &product,
+                            Value output, Value rows, Value numbers,
+                            int64_t chosen) {
+  Matrix matrix = product.matrix;
+  if (matrix.isAlone)
+    matrix.stack = createStack(raised, matrix.stack);
+  bool isInput = product.rows == input;
+  Value operand =
+      isInput ? rows : create(raised, product.rows, rows, numbers, chosen);
+  Type type = getRowsType(view, output);
+  Value result = createExpertMatMul(raised, type, operand, matrix, numbers,
+                                    isInput ? chosen : 1);
+  if (!product.bias)
+    return result;
+  Value operands[] = {result, createOwnRows(raised, product.bias, numbers)};
+  return raised.create<AddOp>(type, operands, 14).getResult();
+}
+
 Value Expert::create(RaisedBuilder &raised, Value output, Value rows,
                      Value numbers, int64_t chosen) {
   if (Value done = created.lookup(output))
@@ -253,18 +393,14 @@ Value Expert::create(RaisedBuilder &raised, Value output, Value rows,
   Operation *op = output.getDefiningOp();
   if (!op || isa<ConstantOp, InitializerOp, NoneOp>(op))
     return output;
-  if (auto product = dyn_cast<MatMulOp>(op)) {
-    Matrix matrix = *getMatrix(view, product.getB());
-    bool isInput = product.getA() == input;
-    Value operand =
-        isInput ? rows : create(raised, product.getA(), rows, numbers, chosen);
-    return created[output] =
-               createExpertMatMul(raised, getRowsType(view, output), operand,
-                                  matrix, numbers, isInput ? chosen : 1);
-  }
+  if (isa<MatMulOp, GemmOp>(op))
+    return created[output] = createProduct(raised, *getProduct(view, op),
+                                           output, rows, numbers, chosen);
   SmallVector<Value> operands;
   for (Value operand : op->getOperands())
-    operands.push_back(create(raised, operand, rows, numbers, chosen));
+    operands.push_back(owns.contains(operand)
+                           ? createOwnRows(raised, operand, numbers)
+                           : create(raised, operand, rows, numbers, chosen));
   IRMapping mapping;
   mapping.map(op->getOperands(), operands);
   Operation *clone = raised.builder.clone(*op, mapping);
@@ -300,10 +436,20 @@ public:
 private:
   const char *matchOne(EqualOp equal, int64_t number);
   const char *matchEach();
+  const char *matchColumns(ScatterElementsOp scatter);
+  /// Sets the term of an expert whose weights are `column`: [..., 1], or [...]
+  /// and unsqueezed.
+  const char *matchTerm(Value column, bool keeps, int64_t number);
+  const char *matchExperts();
   const char *matchSum();
   const char *matchAll(UnsqueezeOp column);
+  const char *matchFactors(Value factors);
+  /// Whether an expert's weights are not set yet.
+  bool isNew(std::optional<int64_t> number) {
+    return number && *number >= 0 && *number < numExperts && !terms[*number];
+  }
   bool isLast(Value axes, Value data) {
-    return isAxis(view, axes, data, view.getRank(data) - 1);
+    return view.isAxis(axes, data, view.getRank(data) - 1);
   }
 
   GraphView &view;
@@ -313,6 +459,8 @@ private:
   /// (isBatched).
   SmallVector<Value> outputs, terms;
   Value weights, result;
+  /// What else is added between the experts.
+  SmallVector<Value> extras;
   /// Of the weights, to the type of what experts give.
   CastOp conversion;
   bool isBatched = false;
@@ -324,46 +472,112 @@ bool DenseMixture::isCandidate() {
   return llvm::any_of(top.getIndices().getUsers(), [](Operation *user) {
     if (auto column = dyn_cast<UnsqueezeOp>(user))
       return getOnlyUser<EqualOp>(column.getExpanded()) != nullptr;
-    return isa<EqualOp>(user);
+    // Marks of groups are ones, and no weights.
+    auto scatter = dyn_cast<ScatterElementsOp>(user);
+    return isa<EqualOp>(user) ||
+           (scatter &&
+            !isa_and_nonnull<ExpandOp, ConstantOp, ConstantOfShapeOp>(
+                scatter.getUpdates().getDefiningOp()));
   });
 }
 
-/// Mul(expert, ReduceSum(Mul(weights, Cast(numbers = number)))).
-const char *DenseMixture::matchOne(EqualOp equal, int64_t number) {
-  auto cast = getOnlyUser<CastOp>(equal->getResult(0));
-  auto product = cast ? getOnlyUser<MulOp>(cast.getOutput()) : nullptr;
-  if (!product)
-    return "what is compared with an expert's number is not only a factor";
-  Value own = getOther(product, cast.getOutput());
-  if (weights && own != weights)
-    return "experts have weights of their own";
-  weights = own;
-  auto sum = getOnlyUser<ReduceSumOp>(product->getResult(0));
-  if (!sum || sum.getKeepdims() != 1 || !isLast(sum.getAxes(), sum.getData()))
-    return "an expert's weights are not summed";
-  auto term = getOnlyUser<MulOp>(sum.getReduced());
+const char *DenseMixture::matchTerm(Value column, bool keeps, int64_t number) {
+  if (!keeps) {
+    auto unsqueeze = getOnlyUser<UnsqueezeOp>(column);
+    if (!unsqueeze || !isLast(unsqueeze.getAxes(), unsqueeze.getExpanded()))
+      return "an expert's weight is not only a factor";
+    column = unsqueeze.getExpanded();
+  }
+  auto term = getOnlyUser<MulOp>(column);
   if (!term)
     return "an expert's weight is not only a factor";
   terms[number] = term->getResult(0);
-  outputs[number] = getOther(term, sum.getReduced());
+  outputs[number] = getOther(term, column);
   return nullptr;
+}
+
+/// Mul(expert, ReduceSum(Mul(weights, Cast(numbers = number)))), or with
+/// Where(numbers = number, weights, 0).
+const char *DenseMixture::matchOne(EqualOp equal, int64_t number) {
+  Value own, product;
+  if (auto where = getOnlyUser<WhereOp>(equal->getResult(0))) {
+    if (where.getCondition() == equal->getResult(0) &&
+        view.getFill(where.getY()) == 0.0) {
+      own = where.getX();
+      product = where.getOutput();
+    }
+  } else if (auto cast = getOnlyUser<CastOp>(equal->getResult(0))) {
+    if (auto factors = getOnlyUser<MulOp>(cast.getOutput())) {
+      own = getOther(factors, cast.getOutput());
+      product = factors->getResult(0);
+    }
+  }
+  if (!product)
+    return "what is compared with an expert's number is not only a factor";
+  if (weights && own != weights)
+    return "experts have weights of their own";
+  weights = own;
+  auto sum = getOnlyUser<ReduceSumOp>(product);
+  if (!sum || !isLast(sum.getAxes(), sum.getData()))
+    return "an expert's weights are not summed";
+  return matchTerm(sum.getReduced(), sum.getKeepdims() != 0, number);
 }
 
 /// One product for each expert.
 const char *DenseMixture::matchEach() {
-  outputs.assign(numExperts, Value());
-  terms.assign(numExperts, Value());
   for (Operation *user : top.getIndices().getUsers()) {
     auto equal = dyn_cast<EqualOp>(user);
     if (!equal)
       continue;
     std::optional<int64_t> number =
         view.getInteger(getOther(equal, top.getIndices()));
-    if (!number || *number < 0 || *number >= numExperts || terms[*number])
+    if (!isNew(number))
       return "numbers are not compared once with each expert's";
     if (const char *why = matchOne(equal, *number))
       return why;
   }
+  return matchExperts();
+}
+
+/// Weights [..., E] that are 0 where an expert isn't chosen: those of the
+/// chosen, scattered.
+const char *DenseMixture::matchColumns(ScatterElementsOp scatter) {
+  Value all = scatter.getOutput();
+  if (scatter.getIndices() != top.getIndices() ||
+      scatter.getReduction() != "none" ||
+      !view.isLastAxis(all, scatter.getAxis()) ||
+      view.getFill(scatter.getData()) != 0.0 ||
+      !view.isFixed(view.getDim(all, -1), numExperts))
+    return "weights are not put where their experts are, among zeros";
+  weights = scatter.getUpdates();
+  if (auto transpose = getOnlyUser<TransposeOp>(all))
+    return matchFactors(all);
+  if (getOnlyUser<CastOp>(all))
+    return matchFactors(all);
+  for (Operation *user : all.getUsers()) {
+    std::optional<int64_t> number;
+    bool keeps = true;
+    if (auto gather = dyn_cast<GatherOp>(user)) {
+      if (gather.getData() == all && view.isLastAxis(all, gather.getAxis()))
+        number = view.getInteger(gather.getIndices());
+      keeps = view.getRank(gather.getIndices()) == 1;
+    } else if (auto slice = dyn_cast<SliceOp>(user)) {
+      std::optional<SliceRange> range = view.getSlice(slice);
+      if (range && view.isLastAxis(all, range->axis) &&
+          view.isFixed(range->length, 1))
+        if (auto start = dyn_cast<AffineConstantExpr>(range->start))
+          number = start.getValue();
+    }
+    if (!isNew(number))
+      return "weights are not taken once for each expert";
+    if (const char *why = matchTerm(user->getResult(0), keeps, *number))
+      return why;
+  }
+  return matchExperts();
+}
+
+/// What all terms are made of.
+const char *DenseMixture::matchExperts() {
   if (llvm::is_contained(terms, Value()) || numExperts < 2)
     return "not every expert takes part";
   if (const char *why = matchSum())
@@ -372,7 +586,7 @@ const char *DenseMixture::matchEach() {
   for (int64_t number = 1; number < numExperts; ++number)
     if (const char *why = expert->match(outputs[0], outputs[number], number))
       return why;
-  return nullptr;
+  return expert->matchAllOwn();
 }
 
 /// The sum of all terms, in any order.
@@ -385,8 +599,14 @@ const char *DenseMixture::matchSum() {
     if (!sum)
       return "what experts give is not only summed";
     Value other = getOther(sum, result);
-    if (!left.erase(other) || !other.hasOneUse())
-      return "something else is added between the experts";
+    if (left.erase(other)) {
+      if (!other.hasOneUse())
+        return "what experts give is not only summed";
+    } else if (view.getFill(other) != 0.0) {
+      extras.push_back(other);
+    }
+    if (!view.haveSameShape(sum->getResult(0), result))
+      return "what is added between the experts is no row for each of theirs";
     result = sum->getResult(0);
   }
   return nullptr;
@@ -408,7 +628,7 @@ const char *DenseMixture::matchAll(UnsqueezeOp column) {
   auto cast = getOnlyUser<CastOp>(equal->getResult(0));
   auto sum = cast ? getOnlyUser<ReduceSumOp>(cast.getOutput()) : nullptr;
   if (!sum || sum.getKeepdims() != 0 ||
-      !isAxis(view, sum.getAxes(), sum.getData(), 1))
+      !view.isAxis(sum.getAxes(), sum.getData(), 1))
     return "the choice does not become zeros and ones";
   auto product = getOnlyUser<MulOp>(sum.getReduced());
   if (!product)
@@ -416,7 +636,11 @@ const char *DenseMixture::matchAll(UnsqueezeOp column) {
   weights = getOther(product, sum.getReduced());
   if (!view.haveSameShape(weights, sum.getReduced()))
     return "weights are not of one row for each input row";
-  Value factors = product->getResult(0);
+  return matchFactors(product->getResult(0));
+}
+
+/// Weights [N,E] along the experts, times what they give, summed over experts.
+const char *DenseMixture::matchFactors(Value factors) {
   conversion = getOnlyUser<CastOp>(factors);
   if (conversion)
     factors = conversion.getOutput();
@@ -430,7 +654,7 @@ const char *DenseMixture::matchAll(UnsqueezeOp column) {
   auto term = getOnlyUser<MulOp>(expand.getExpanded());
   auto total = term ? getOnlyUser<ReduceSumOp>(term->getResult(0)) : nullptr;
   if (!total || total.getKeepdims() != 0 ||
-      !isAxis(view, total.getAxes(), total.getData(), 0))
+      !view.isAxis(total.getAxes(), total.getData(), 0))
     return "what experts give is not only summed";
   outputs = {getOther(term, expand.getExpanded())};
   result = total.getReduced();
@@ -444,16 +668,23 @@ const char *DenseMixture::match() {
   std::optional<int64_t> all = view.getFixedDim(top.getX(), -1),
                          few = view.getFixedDim(indices, -1);
   if (rank < 1 || !all || !few || *few < 1 ||
-      view.normalizeAxis(indices, static_cast<int64_t>(top.getAxis())) !=
-          rank - 1)
+      !view.isLastAxis(indices, top.getAxis()))
     return "the numbers of experts are not in the last dimension";
   numExperts = *all;
   chosen = *few;
-  auto columns = llvm::make_filter_range(
-      indices.getUsers(), [](Operation *op) { return isa<UnsqueezeOp>(op); });
-  const char *why = columns.empty()
-                        ? matchEach()
-                        : matchAll(cast<UnsqueezeOp>(*columns.begin()));
+  outputs.assign(numExperts, Value());
+  terms.assign(numExperts, Value());
+  auto find = [&](auto isWanted) -> Operation * {
+    auto users = llvm::make_filter_range(indices.getUsers(), isWanted);
+    return users.empty() ? nullptr : *users.begin();
+  };
+  const char *why;
+  if (Operation *column = find(llvm::IsaPred<UnsqueezeOp>))
+    why = matchAll(cast<UnsqueezeOp>(column));
+  else if (Operation *scatter = find(llvm::IsaPred<ScatterElementsOp>))
+    why = matchColumns(cast<ScatterElementsOp>(scatter));
+  else
+    why = matchEach();
   if (why)
     return why;
   Value input = expert->getInput();
@@ -512,6 +743,10 @@ void DenseMixture::rewrite() {
   Value operands[] = {sum, shape};
   Value fresh =
       raised.create<ReshapeOp>(result.getType(), operands, 13).getReshaped();
+  for (Value extra : extras) {
+    Value both[] = {fresh, extra};
+    fresh = raised.create<AddOp>(result.getType(), both, 14).getResult();
+  }
   view.replace(result, fresh);
 }
 
@@ -551,7 +786,7 @@ private:
 
 Value GatheredProduct::getSqueezed(Value value, int64_t axis) {
   auto unsqueeze = value.getDefiningOp<UnsqueezeOp>();
-  return unsqueeze && isAxis(view, unsqueeze.getAxes(), value, axis)
+  return unsqueeze && view.isAxis(unsqueeze.getAxes(), value, axis)
              ? unsqueeze.getData()
              : Value();
 }
@@ -610,7 +845,7 @@ const char *GatheredProduct::match() {
   if (!view.isEqual(view.getDim(rows, 0), view.getDim(numbers, 0)))
     return "there is not one matrix for each row";
   auto squeeze = getOnlyUser<SqueezeOp>(product.getY());
-  if (!squeeze || !isAxis(view, squeeze.getAxes(), squeeze.getData(), axis))
+  if (!squeeze || !view.isAxis(squeeze.getAxes(), squeeze.getData(), axis))
     return "the product is not only used as rows";
   if (!getElementTypeOrSelf(numbers.getType()).isInteger(64) ||
       !isa<FloatType>(getElementTypeOrSelf(rows.getType())))
@@ -665,13 +900,13 @@ const char *WeightedSum::match() {
   std::optional<int64_t> count = view.getFixedDim(sum.getData(), 1),
                          size = view.getFixedDim(sum.getData(), 2);
   if (view.getRank(sum.getData()) != 3 || !count || !size ||
-      sum.getKeepdims() != 0 || !isAxis(view, sum.getAxes(), sum.getData(), 1))
+      sum.getKeepdims() != 0 || !view.isAxis(sum.getAxes(), sum.getData(), 1))
     return "the sum is not over the experts chosen for a row";
   if (!view.isFixed(view.getDim(rows, -1), *size))
     return "rows are not summed as they are";
   auto column = getOther(product, rows).getDefiningOp<UnsqueezeOp>();
   if (!column || view.getRank(column.getData()) != 1 ||
-      !isAxis(view, column.getAxes(), column.getExpanded(), 1))
+      !view.isAxis(column.getAxes(), column.getExpanded(), 1))
     return "there is not one weight for each row";
   weights = column.getData();
   chosen = *count;
@@ -686,172 +921,6 @@ void WeightedSum::rewrite() {
 }
 
 //===----------------------------------------------------------------------===//
-// Routers
-//===----------------------------------------------------------------------===//
-
-namespace {
-/// A choice of experts for ExpertMatMul, and the weights of the chosen.
-class Router {
-public:
-  Router(GraphView &view, TopKOp top) : view(view), top(top) {}
-
-  bool isCandidate();
-  const char *match();
-  void rewrite();
-  Operation *getResultOp() { return top; }
-  StringRef getMeaning() const { return "became Route"; }
-
-private:
-  const char *matchScores();
-  const char *matchWeights();
-  /// Whether `value` is a softmax over the last dimension.
-  bool isSoftmax(SoftmaxOp op) {
-    return op && view.normalizeAxis(op.getInput(),
-                                    static_cast<int64_t>(op.getAxis())) ==
-                     view.getRank(op.getInput()) - 1;
-  }
-  void matchShare();
-
-  GraphView &view;
-  TopKOp top;
-  int64_t numExperts = 0, chosen = 0;
-  Value logits, scores, bias, weights;
-  StringRef score = "identity", weight = "score";
-  double epsilon = 0, scale = 1;
-};
-} // namespace
-
-bool Router::isCandidate() {
-  return llvm::any_of(top.getIndices().getUsers(), [](Operation *user) {
-    auto flat = dyn_cast<ReshapeOp>(user);
-    return flat && llvm::any_of(flat.getReshaped().getUsers(),
-                                llvm::IsaPred<ExpertMatMulOp>);
-  });
-}
-
-/// What the choice is made of: scores, and a bias of each expert.
-const char *Router::matchScores() {
-  scores = top.getX();
-  if (auto sum = scores.getDefiningOp<AddOp>())
-    for (Value operand : sum->getOperands())
-      if (!bias && view.getRank(operand) == 1 &&
-          view.isFixed(view.getDim(operand, 0), numExperts)) {
-        bias = operand;
-        scores = getOther(sum, operand);
-      }
-  if (!view.haveSameShape(scores, top.getX()))
-    return "scores are not one row for each input row";
-  logits = scores;
-  if (auto softmax = scores.getDefiningOp<SoftmaxOp>();
-      softmax && isSoftmax(softmax)) {
-    score = "softmax";
-    logits = softmax.getInput();
-  } else if (auto sigmoid = scores.getDefiningOp<SigmoidOp>()) {
-    score = "sigmoid";
-    logits = sigmoid.getX();
-  }
-  // Rounded scores may be equal where those in float32 are not.
-  Type element = getElementTypeOrSelf(scores.getType());
-  if (!isa<FloatType>(element) ||
-      ((bias || logits != scores) && element.getIntOrFloatBitWidth() < 32))
-    return "scores are compared in less than float32";
-  return nullptr;
-}
-
-/// w / (ReduceSum(w) + epsilon)
-void Router::matchShare() {
-  if (!llvm::hasNItems(weights.getUses(), 2))
-    return;
-  for (Operation *user : weights.getUsers()) {
-    auto sum = dyn_cast<ReduceSumOp>(user);
-    if (!sum || sum.getKeepdims() != 1 ||
-        !isAxis(view, sum.getAxes(), weights, view.getRank(weights) - 1))
-      continue;
-    Value divisor = sum.getReduced();
-    double added = 0;
-    if (auto more = getOnlyUser<AddOp>(divisor)) {
-      std::optional<double> number = view.getNumber(getOther(more, divisor));
-      if (!number || !(*number >= 0))
-        return;
-      added = *number;
-      divisor = more->getResult(0);
-    }
-    auto quotient = getOnlyUser<DivOp>(divisor);
-    if (!quotient || quotient->getOperand(0) != weights ||
-        !view.haveSameShape(quotient->getResult(0), weights))
-      return;
-    weight = "share";
-    epsilon = added;
-    weights = quotient->getResult(0);
-    return;
-  }
-}
-
-/// Scores of the chosen, and what becomes of them.
-const char *Router::matchWeights() {
-  for (Operation *user : top.getIndices().getUsers()) {
-    auto gather = dyn_cast<GatherElementsOp>(user);
-    if (!gather || gather.getData() != scores ||
-        view.normalizeAxis(scores, static_cast<int64_t>(gather.getAxis())) !=
-            view.getRank(scores) - 1)
-      continue;
-    if (weights)
-      return "scores of the chosen are taken more than once";
-    weights = gather.getOutput();
-  }
-  if (!top.getValues().use_empty()) {
-    if (weights || bias)
-      return "the bias becomes part of the weights";
-    weights = top.getValues();
-  }
-  if (!weights)
-    return "weights are not scores of the chosen";
-  if (auto softmax = getOnlyUser<SoftmaxOp>(weights);
-      softmax && isSoftmax(softmax)) {
-    weight = "softmax";
-    weights = softmax.getOutput();
-  } else {
-    matchShare();
-  }
-  auto product = getOnlyUser<MulOp>(weights);
-  std::optional<double> factor =
-      product ? view.getNumber(getOther(product, weights)) : std::nullopt;
-  if (factor && view.haveSameShape(product->getResult(0), weights)) {
-    scale = *factor;
-    weights = product->getResult(0);
-  }
-  return nullptr;
-}
-
-const char *Router::match() {
-  Value indices = top.getIndices();
-  std::optional<int64_t> all = view.getFixedDim(top.getX(), -1),
-                         few = view.getFixedDim(indices, -1);
-  if (!all || !few || *few < 1 || *few > *all || top.getLargest() != 1 ||
-      view.normalizeAxis(indices, static_cast<int64_t>(top.getAxis())) !=
-          view.getRank(indices) - 1)
-    return "it does not choose the largest of the last dimension";
-  numExperts = *all;
-  chosen = *few;
-  if (const char *why = matchScores())
-    return why;
-  return matchWeights();
-}
-
-void Router::rewrite() {
-  RaisedBuilder raised(top.getOperation());
-  OpBuilder &b = raised.builder;
-  Type types[] = {top.getIndices().getType(), weights.getType()};
-  auto route = RouteOp::create(
-      b, raised.loc, types[0], types[1], logits, bias ? bias : raised.getNone(),
-      b.getI64IntegerAttr(chosen), b.getStringAttr(score),
-      b.getStringAttr(weight), b.getF64FloatAttr(epsilon),
-      b.getF64FloatAttr(scale));
-  view.replace(weights, route.getWeights());
-  view.replace(top.getIndices(), route.getExperts());
-}
-
-//===----------------------------------------------------------------------===//
 // The pass
 //===----------------------------------------------------------------------===//
 
@@ -862,7 +931,7 @@ struct RaiseMoE : hybrid::onnx::impl::ONNXRaiseMoEBase<RaiseMoE> {
       raiseGroups<TopKOp, DenseMixture>(view, numRaised, numRefused);
       raiseGroups<MatMulOp, GatheredProduct>(view, numRaised, numRefused);
       raiseGroups<ReduceSumOp, WeightedSum>(view, numRaised, numRefused);
-      raiseGroups<TopKOp, Router>(view, numRaised, numRefused);
+      raiseGroups<TopKOp, MoERouter>(view, numRaised, numRefused);
     };
     if (failed(raiseIn(getOperation(), getArgument(), raise)))
       signalPassFailure();

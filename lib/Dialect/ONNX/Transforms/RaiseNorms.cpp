@@ -69,8 +69,7 @@ bool Norm::isMeanOverLast(ReduceMeanOp op) {
   if (!isa<NoneType>(op.getAxes().getType()))
     axis = view.getInteger(op.getAxes());
   return axis && op.getKeepdims() == 1 && view.getRank(op.getData()) > 0 &&
-         view.normalizeAxis(op.getData(), *axis) ==
-             view.getRank(op.getData()) - 1;
+         view.isLastAxis(op.getData(), *axis);
 }
 
 bool Norm::isCandidate() {

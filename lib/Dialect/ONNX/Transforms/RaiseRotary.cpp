@@ -105,11 +105,9 @@ Value Tables::makeHalf(Value table) {
   if (!op || rank < 1)
     return Value();
   if (auto concat = dyn_cast<ConcatOp>(op)) {
-    bool isTwice =
-        concat.getInputs().size() == 2 &&
-        concat.getInputs()[0] == concat.getInputs()[1] &&
-        view.normalizeAxis(table, static_cast<int64_t>(concat.getAxis())) ==
-            rank - 1;
+    bool isTwice = concat.getInputs().size() == 2 &&
+                   concat.getInputs()[0] == concat.getInputs()[1] &&
+                   view.isLastAxis(table, concat.getAxis());
     return isTwice ? concat.getInputs()[0] : Value();
   }
   if (auto constant = dyn_cast<ConstantOp>(op))
@@ -247,8 +245,7 @@ bool Rotation::matchPairs(Value first, Value second) {
     std::optional<int64_t> index = view.getInteger(gather.getIndices());
     return index && (*index == column || *index == column - 2) &&
            view.getRank(gather.getIndices()) == 0 &&
-           view.normalizeAxis(paired, static_cast<int64_t>(gather.getAxis())) ==
-               view.getRank(paired) - 1;
+           view.isLastAxis(paired, gather.getAxis());
   };
   x = reshape.getData();
   std::optional<int64_t> size = view.getFixedDim(x, -1);
@@ -267,9 +264,7 @@ bool Rotation::matchHalves(Value first, Value second) {
     x = split.getInput();
     std::optional<int64_t> size = view.getFixedDim(x, -1);
     if (!size || split->getNumResults() != 2 || split->getResult(0) != first ||
-        split->getResult(1) != second ||
-        view.normalizeAxis(x, static_cast<int64_t>(split.getAxis())) !=
-            view.getRank(x) - 1 ||
+        split->getResult(1) != second || !view.isLastAxis(x, split.getAxis()) ||
         !view.isFixed(view.getDim(first, -1), *size / 2) || *size % 2)
       return false;
     rotaryDim = *size;
@@ -316,9 +311,7 @@ Value Rotation::getJoined(ConcatOp concat, unsigned index) {
   if (!unsqueeze)
     return input;
   std::optional<int64_t> axis = view.getInteger(unsqueeze.getAxes());
-  return axis && view.normalizeAxis(input, *axis) == view.getRank(input) - 1
-             ? unsqueeze.getData()
-             : input;
+  return axis && view.isLastAxis(input, *axis) ? unsqueeze.getData() : input;
 }
 
 bool Rotation::isCandidate(ConcatOp concat) {
@@ -331,9 +324,7 @@ bool Rotation::isCandidate(ConcatOp concat) {
   };
   return real && imaginary && llvm::all_of(real->getOperands(), isProduct) &&
          llvm::all_of(imaginary->getOperands(), isProduct) &&
-         view.normalizeAxis(concat->getResult(0),
-                            static_cast<int64_t>(concat.getAxis())) ==
-             view.getRank(concat->getResult(0)) - 1;
+         view.isLastAxis(concat->getResult(0), concat.getAxis());
 }
 
 const char *Rotation::matchPair(ConcatOp concat) {

@@ -82,8 +82,7 @@ Value Segments::getSource(Value value) {
   SmallVector<AffineExpr> shape = view.getShape(source);
   std::optional<int64_t> axis = view.getInteger(unsqueeze.getAxes());
   if (shape.empty() || !axis ||
-      view.normalizeAxis(unsqueeze.getExpanded(), *axis) !=
-          static_cast<int64_t>(shape.size()))
+      !view.isLastAxis(unsqueeze.getExpanded(), *axis))
     return Value();
   // An exporter may have baked in the number m of chunks: then Expand works
   // only where the source has as many, because both are at least 2.
@@ -117,18 +116,15 @@ Value Segments::getTotal(Value value, bool keeps) {
       return Value();
     std::optional<int64_t> axis = view.getInteger(squeeze.getAxes());
     Value data = squeeze.getData();
-    return axis && view.normalizeAxis(data, *axis) == view.getRank(data) - 1
-               ? getTotal(data, true)
-               : Value();
+    return axis && view.isLastAxis(data, *axis) ? getTotal(data, true)
+                                                : Value();
   }
   auto gather = value.getDefiningOp<GatherOp>();
   if (!gather || view.getRank(gather.getIndices()) != 0)
     return Value();
   std::optional<int64_t> index = view.getInteger(gather.getIndices());
   Value data = gather.getData();
-  int64_t last = view.getRank(data) - 1;
-  if (!index || last < 0 ||
-      view.normalizeAxis(data, static_cast<int64_t>(gather.getAxis())) != last)
+  if (!index || !view.isLastAxis(data, gather.getAxis()))
     return Value();
   bool isLast = *index == -1 || view.isFixed(view.getDim(data, -1), *index + 1);
   return isLast ? getCumulated(data) : Value();
@@ -328,7 +324,7 @@ const char *SSD::matchInitial(Value initial) {
     past = unsqueeze.getData();
     return nullptr;
   }
-  if (isAllZero(view, initial))
+  if (view.getFill(initial) == 0.0)
     return nullptr;
   return "the initial state is neither zero nor one state per sequence";
 }

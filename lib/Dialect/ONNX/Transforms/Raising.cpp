@@ -78,14 +78,8 @@ AffineExpr GraphView::getConstant(int64_t value) const {
 // Values known at compile time
 //===----------------------------------------------------------------------===//
 
-std::optional<double> GraphView::getNumber(Value value) const {
-  if (auto cast = value.getDefiningOp<CastOp>())
-    value = cast.getInput();
-  auto constant = value.getDefiningOp<ConstantOp>();
-  auto dense =
-      constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
-  if (!dense || dense.getNumElements() != 1)
-    return std::nullopt;
+/// The first element of `dense`, which is not empty.
+static std::optional<double> getFirst(DenseElementsAttr dense) {
   if (auto floats = dyn_cast<DenseFPElementsAttr>(dense)) {
     APFloat number = *floats.begin();
     bool lost = false;
@@ -97,9 +91,36 @@ std::optional<double> GraphView::getNumber(Value value) const {
   return std::nullopt;
 }
 
+std::optional<double> GraphView::getNumber(Value value) const {
+  if (auto cast = value.getDefiningOp<CastOp>())
+    value = cast.getInput();
+  auto constant = value.getDefiningOp<ConstantOp>();
+  auto dense =
+      constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
+  return dense && dense.getNumElements() == 1 ? getFirst(dense) : std::nullopt;
+}
+
 bool GraphView::isNumber(Value value, double number) const {
   std::optional<double> found = getNumber(value);
   return found && *found == number;
+}
+
+std::optional<double> GraphView::getFill(Value value) const {
+  if (auto cast = value.getDefiningOp<CastOp>())
+    return getFill(cast.getInput());
+  if (auto expand = value.getDefiningOp<ExpandOp>())
+    return getFill(expand.getInput());
+  auto fill = value.getDefiningOp<ConstantOfShapeOp>();
+  auto constant = value.getDefiningOp<ConstantOp>();
+  if (fill && !fill.getValue())
+    return 0;
+  Attribute all = fill       ? Attribute(*fill.getValue())
+                  : constant ? Attribute(constant.getValue())
+                             : Attribute();
+  auto dense = dyn_cast_or_null<DenseElementsAttr>(all);
+  return dense && dense.getNumElements() > 0 && dense.isSplat()
+             ? getFirst(dense)
+             : std::nullopt;
 }
 
 std::optional<SmallVector<AffineExpr>>
@@ -188,6 +209,13 @@ int64_t GraphView::normalizeAxis(Value value, int64_t axis) const {
   if (axis < 0)
     axis += rank;
   return axis >= 0 && axis < rank ? axis : -1;
+}
+
+bool GraphView::isAxis(Value axes, Value data, int64_t axis) const {
+  if (isa<NoneType>(axes.getType()))
+    return false;
+  std::optional<int64_t> number = getInteger(axes);
+  return number && axis >= 0 && normalizeAxis(data, *number) == axis;
 }
 
 //===----------------------------------------------------------------------===//

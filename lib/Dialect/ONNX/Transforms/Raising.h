@@ -59,6 +59,8 @@ public:
   /// The number of a constant with one element.
   std::optional<double> getNumber(mlir::Value value) const;
   bool isNumber(mlir::Value value, double number) const;
+  /// The number that all elements of a tensor are.
+  std::optional<double> getFill(mlir::Value value) const;
   /// All elements, where they are known at compile time.
   std::optional<llvm::SmallVector<int64_t>>
   getIntegers(mlir::Value value) const;
@@ -74,6 +76,14 @@ public:
   /// `axis` counted from the front; -1 when out of range or the rank is
   /// unknown.
   int64_t normalizeAxis(mlir::Value value, int64_t axis) const;
+  /// Whether `axis`, counted from either end, is the last dimension.
+  bool isLastAxis(mlir::Value value, int64_t axis) const {
+    int64_t rank = getRank(value);
+    return rank > 0 && normalizeAxis(value, axis) == rank - 1;
+  }
+  /// Whether `axes`, an operand that may be absent, is known, and the dimension
+  /// `axis` of `data`, counted from the front, alone.
+  bool isAxis(mlir::Value axes, mlir::Value data, int64_t axis) const;
 
   /// All uses of `old` become uses of `fresh`, which has the same shape.
   void replace(mlir::Value old, mlir::Value fresh);

@@ -513,7 +513,7 @@ std::pair<Value, Value> StepRows::make(const RecurrentStep &step,
     decay = finish(logarithm, heads, isPerKey ? keyChannels : 1);
   if (step.isDelta)
     beta = finish(multiply(step.betas, kStepKey), heads, 1);
-  bool hasPast = initial && !isAllZero(view, initial);
+  bool hasPast = initial && view.getFill(initial) != 0.0;
   Value operands[] = {query,
                       key,
                       finish(valueRows, heads, valueChannels),

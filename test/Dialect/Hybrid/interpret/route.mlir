@@ -31,3 +31,25 @@ func.func @weights() -> (tensor<1x2xi64>, tensor<1x2xf32>, tensor<1x2xf32>, tens
            {weight = #hybrid.route_weight<softmax>} -> tensor<1x2xi64>, tensor<1x2xf32>
   return %0#0, %0#1, %1#1, %2#1 : tensor<1x2xi64>, tensor<1x2xf32>, tensor<1x2xf32>, tensor<1x2xf32>
 }
+
+// Of three groups of two experts, two are chosen: by the sum of both experts
+// [3, 2], [4, -9], [2, 2] the first and the last, by the better one (4, 3) the
+// first two. An expert that is hidden may be chosen by the number it has then,
+// and weighs what it had; of equal groups the first ones are chosen.
+
+// CHECK: groups#0: 3x2 {{\[}}[0, 1], [0, 1], [4, 2]]
+// CHECK: groups#1: 3x2 {{\[}}[2, 0], [0, 1], [4, 2]]
+// CHECK: groups#2: 3x2 {{\[}}[0, 2], [2, 3], [4, 0]]
+// CHECK: groups#3: 3x2 {{\[}}[3, 4], [1, 1], [7, 5]]
+func.func @groups() -> (tensor<3x2xi64>, tensor<3x2xi64>, tensor<3x2xi64>, tensor<3x2xf32>) {
+  %l = arith.constant dense<[[3.0, 2.0, 4.0, -9.0, 2.0, 2.0], [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], [5.0, 0x7FC00000, 6.0, -7.0, 7.0, 1.0]]> : tensor<3x6xf32>
+  %e = tensor.empty() : tensor<3x2xi64>
+  %w = tensor.empty() : tensor<3x2xf32>
+  %0:2 = hybrid.route identity ins(%l : tensor<3x6xf32>) outs(%e, %w : tensor<3x2xi64>, tensor<3x2xf32>)
+           {chosen_groups = 2 : i64, group_best = 2 : i64, groups = 3 : i64} -> tensor<3x2xi64>, tensor<3x2xf32>
+  %1:2 = hybrid.route identity ins(%l : tensor<3x6xf32>) outs(%e, %w : tensor<3x2xi64>, tensor<3x2xf32>)
+           {chosen_groups = 2 : i64, groups = 3 : i64} -> tensor<3x2xi64>, tensor<3x2xf32>
+  %2:2 = hybrid.route identity ins(%l : tensor<3x6xf32>) outs(%e, %w : tensor<3x2xi64>, tensor<3x2xf32>)
+           {chosen_groups = 1 : i64, group_best = 2 : i64, groups = 3 : i64, others = 2.5 : f64} -> tensor<3x2xi64>, tensor<3x2xf32>
+  return %0#0, %1#0, %2#0, %2#1 : tensor<3x2xi64>, tensor<3x2xi64>, tensor<3x2xi64>, tensor<3x2xf32>
+}
