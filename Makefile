@@ -9,6 +9,8 @@
 #   make bench           time against onnxruntime on the same ONNX file, the forms
 #                        of branches and scans against each other, and larger
 #                        models against onnxruntime and llama.cpp (an hour)
+#   make gpu-check       compile the models in MODELS for GPU and run them on the GPU
+#                        of this machine
 #   make clean
 
 BUILD ?= build
@@ -22,7 +24,12 @@ PACKAGES := build-essential cmake ninja-build ccache \
   nlohmann-json3-dev libxxhash-dev libcpp-httplib-dev \
   python3 python3-venv
 
-.PHONY: all deps configure build tests demo wheel check check-sanitize bench clean
+# For gpu-check.
+MODELS ?= ../shared/models
+GPU ?= cuda:sm_90a
+
+.PHONY: all deps configure build tests demo wheel check check-sanitize bench \
+  gpu-check clean
 all: build
 
 deps:
@@ -66,6 +73,13 @@ check-sanitize: deps
 	  HybridRuntimeTests HybridGenerationTests HybridServingTests HybridImportTests
 	@ctest --test-dir build-sanitize/test --output-on-failure -j $(JOBS) \
 	  -R '^(Runtime|Generation|Serving|Import)\.'
+
+gpu-check: deps build
+	@rm -rf $(BUILD)/gpu
+	@$(PYTHON) test/GPU/pack.py $(BUILD) $(BUILD)/gpu.tar.xz --models $(MODELS) \
+	  --target $(GPU) --jobs $(JOBS)
+	@tar -xJf $(BUILD)/gpu.tar.xz -C $(BUILD)
+	@$(PYTHON) $(BUILD)/gpu/check.py
 
 bench: deps build
 	@$(PYTHON) bench/run.py $(BUILD)

@@ -5,6 +5,7 @@ parse and print its input again, and fail if that changes it.
 """
 
 import os
+import shutil
 import sys
 
 import lit.formats
@@ -21,6 +22,11 @@ config.test_exec_root = config.hybrid_obj_root
 config.substitutions.append(("%python", f'"{sys.executable}"'))
 config.substitutions.append(("%models", os.path.join(config.test_source_root, "Models")))
 config.substitutions.append(("%source", os.path.dirname(config.test_source_root)))
+
+if shutil.which("ptxas") or os.path.exists(
+    os.path.join(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "bin/ptxas")
+):
+    config.available_features.add("ptxas")
 
 hybrid_opt_arguments = []
 if os.environ.get("HYBRID_OPT_CHECK_IR_ROUNDTRIP"):

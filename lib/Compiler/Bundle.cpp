@@ -83,6 +83,11 @@ void WeightWriter::fillPanel(uint64_t first, std::vector<char> &panel) const {
 
 std::string WeightWriter::write(const ByteSink &sink) {
   for (const WeightRef::Part &part : weight.parts) {
+    if (!part.data.empty()) {
+      parts.push_back(part.data);
+      rowBytes += part.data.size() / weight.rows;
+      continue;
+    }
     auto bytes = store.get(part.file, part.offset, part.length);
     if (!bytes)
       return toString(bytes.takeError());

@@ -14,11 +14,12 @@ namespace hybrid {
 
 /// A weight at `at` in the weights section: a matrix each of whose `rows` is
 /// one of each part, one behind another; a part is `length` bytes at `offset`
-/// of `file`, beside the model, of as many rows.
+/// of `file`, beside the model, of as many rows, or `data` if that is given.
 struct WeightRef {
   struct Part {
     std::string file;
     uint64_t offset, length;
+    std::vector<char> data;
   };
   /// How the matrix is stored: `width` columns of all rows, then the next,
   /// filled up with zeros. Sizes are those after transposition.

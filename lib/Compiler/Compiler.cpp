@@ -9,9 +9,13 @@
 #include "hybrid/Conversion/ScheduleToKernel/Passes.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXDialect.h"
 #include "hybrid/Import/ONNXImport.h"
+#include "hybrid/Target/NVPTX/GPUTarget.h"
+#include "hybrid/Target/NVPTX/Passes.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/GlobalVariable.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/FileSystem.h"
@@ -21,6 +25,8 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/ToolOutputFile.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 
 #include <chrono>
 
@@ -63,7 +69,10 @@ private:
   bool import();
   bool runPipeline(llvm::function_ref<void(OpPassManager &)> build);
   bool printModule();
+  bool parseTarget();
   bool generateCode();
+  bool generateDeviceCode();
+  void embedImages(llvm::Module &host);
   bool writeOutput(llvm::function_ref<void(llvm::raw_ostream &)> write) {
     return writeFile(output, write);
   }
@@ -84,7 +93,11 @@ private:
   std::vector<Decision> decisions;
   MLIRContext context;
   OwningOpRef<ModuleOp> module;
+  /// What runs the host program; without a GPU the kernels, too.
   CPUTarget target;
+  std::optional<GPUTarget> gpu;
+  std::string ptx;
+  llvm::SmallVector<char, 0> cubin;
   llvm::json::Object modelInfo, manifest;
   std::optional<CostReport> costs;
 };
@@ -199,6 +212,21 @@ bool Compilation::writeReport() {
   });
 }
 
+/// A constant's elements as they lie in memory.
+static std::vector<char> toBytes(DenseElementsAttr data) {
+  std::vector<char> bytes;
+  if (data.getElementType().isInteger(1)) {
+    for (bool bit : data.getValues<bool>())
+      bytes.push_back(bit);
+    return bytes;
+  }
+  ArrayRef<char> raw = data.getRawData();
+  int64_t copies = data.isSplat() ? data.getNumElements() : 1;
+  for (int64_t i = 0; i < copies; ++i)
+    bytes.insert(bytes.end(), raw.begin(), raw.end());
+  return bytes;
+}
+
 std::vector<WeightRef> Compilation::getWeights() {
   std::vector<WeightRef> weights;
   if (auto attr = (*module)->getAttrOfType<ArrayAttr>(kWeightsAttr))
@@ -212,8 +240,11 @@ std::vector<WeightRef> Compilation::getWeights() {
       weight.at = get(info, "at");
       for (auto part :
            info.getAs<ArrayAttr>("parts").getAsRange<DictionaryAttr>())
-        weight.parts.push_back({part.getAs<StringAttr>("file").str(),
-                                get(part, "offset"), get(part, "length")});
+        if (auto data = part.getAs<DenseElementsAttr>("data"))
+          weight.parts.push_back({"", 0, get(part, "length"), toBytes(data)});
+        else
+          weight.parts.push_back({part.getAs<StringAttr>("file").str(),
+                                  get(part, "offset"), get(part, "length"), {}});
       if (auto panels = info.getAs<DictionaryAttr>("panels"))
         weight.panels = {get(panels, "rows"), get(panels, "columns"),
                          get(panels, "width"), get(panels, "bytes"),
@@ -239,8 +270,62 @@ bool Compilation::writeBundle(llvm::ArrayRef<char> object) {
   return error.empty() || fail(error);
 }
 
+/// Takes the nested module of kernels out of the module and makes images of it.
+bool Compilation::generateDeviceCode() {
+  auto nested = module->lookupSymbol<ModuleOp>(kDeviceModule);
+  nested->remove();
+  OwningOpRef<ModuleOp> device(nested);
+  if (!phase("PTX", [&] {
+        auto text = emitPTX(*device, *gpu, options.optLevel);
+        if (!text)
+          return fail(text.takeError());
+        ptx = std::move(*text);
+        report.ptxBytes = ptx.size();
+        return true;
+      }))
+    return false;
+  if (options.stage == Stage::PTX)
+    return writeOutput([&](llvm::raw_ostream &os) { os << ptx; });
+  std::optional<std::string> ptxas = findPtxas();
+  return !ptxas || options.stage == Stage::LLVM || phase("ptxas", [&] {
+    auto image = assemble(*ptxas, ptx, *gpu, report.ptxasLog);
+    if (!image)
+      return fail(image.takeError());
+    cubin = std::move(*image);
+    report.cubinBytes = cubin.size();
+    return true;
+  });
+}
+
+/// Constants of the host program that the runtime finds by name.
+void Compilation::embedImages(llvm::Module &host) {
+  llvm::json::Array images;
+  auto add = [&](llvm::StringRef format, llvm::StringRef bytes) {
+    std::string symbol = ("hybrid_image_" + format).str();
+    auto *data = llvm::ConstantDataArray::getString(host.getContext(), bytes,
+                                                    /*AddNull=*/true);
+    auto *global = new llvm::GlobalVariable(
+        host, data->getType(), /*isConstant=*/true,
+        llvm::GlobalValue::ExternalLinkage, data, symbol);
+    global->setAlignment(llvm::Align(16));
+    images.push_back(llvm::json::Object{{"format", format.str()},
+                                        {"symbol", symbol},
+                                        {"bytes", int64_t(bytes.size())}});
+  };
+  if (!cubin.empty())
+    add("cubin", llvm::StringRef(cubin.data(), cubin.size()));
+  add("ptx", ptx);
+  manifest["images"] = std::move(images);
+}
+
 bool Compilation::generateCode() {
   llvm::LLVMContext llvmContext;
+  if (gpu) {
+    if (!generateDeviceCode())
+      return false;
+    if (options.stage == Stage::PTX)
+      return true;
+  }
   std::unique_ptr<llvm::Module> llvmModule;
   if (!phase("optimise", [&] {
         auto result =
@@ -251,6 +336,8 @@ bool Compilation::generateCode() {
         return true;
       }))
     return false;
+  if (gpu && options.stage != Stage::LLVM)
+    embedImages(*llvmModule);
   if (options.stage == Stage::LLVM)
     return writeOutput([&](llvm::raw_ostream &os) { os << *llvmModule; });
   llvm::SmallVector<char, 0> object;
@@ -273,18 +360,38 @@ bool Compilation::run() {
          (!costs || phase("report", [&] { return writeReport(); }));
 }
 
-bool Compilation::compile() {
+bool Compilation::parseTarget() {
   llvm::StringRef device = options.target, spec;
   std::tie(device, spec) = device.split(':');
-  if (device != "cpu")
+  if (device != "cpu" && device != "cuda")
     return fail("unknown target '" + options.target +
-                "': this version generates code for cpu[:level[,+feature…]]");
+                "': this version generates code for cpu[:level[,+feature…]] "
+                "and cuda:sm_80, sm_90a, …");
+  if (device == "cuda") {
+    auto parsed = GPUTarget::parse(spec);
+    if (!parsed)
+      return fail(parsed.takeError());
+    gpu = std::move(*parsed);
+    // Host programs fill argument arrays: any processor will do.
+    spec = llvm::Triple(llvm::sys::getDefaultTargetTriple()).isX86()
+               ? "x86-64"
+               : "native";
+  } else if (options.stage == Stage::PTX) {
+    return fail("--emit=ptx is for targets that are GPUs, like "
+                "--target=cuda:sm_90a");
+  }
   auto parsed = CPUTarget::parse(spec);
   if (!parsed)
     return fail(parsed.takeError());
   target = *parsed;
-  report.target = target.triple + " " + target.cpu;
+  report.target = gpu ? "cuda " + gpu->arch + ", host " + target.triple
+                      : target.triple + " " + target.cpu;
+  return true;
+}
 
+bool Compilation::compile() {
+  if (!parseTarget())
+    return false;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
     printDiagnostic(errors, diagnostic);
     return success();
@@ -331,9 +438,12 @@ bool Compilation::compile() {
             pipeline.branchForm = options.branchForm;
             pipeline.scanForm = options.scanForm;
             pipeline.scanChunk = options.scanChunk;
-            // Two vectors of float32.
-            pipeline.panel = target.vectorBits / 16;
-            pipeline.packRows = target.hasMatrixUnit();
+            // Two vectors of float32. A GPU's threads read rows.
+            pipeline.panel = gpu ? 0 : target.vectorBits / 16;
+            // The only form that threads have so far.
+            if (gpu)
+              pipeline.scanForm = "sequential";
+            pipeline.packRows = !gpu && target.hasMatrixUnit();
             buildSchedulePipeline(pm, pipeline);
           },
           done) ||
@@ -345,6 +455,12 @@ bool Compilation::compile() {
   if (!stage(
           "kernels", Stage::Kernel,
           [&](OpPassManager &pm) {
+            if (gpu) {
+              DeviceKernelPipelineOptions pipeline;
+              pipeline.maxShared = gpu->maxShared;
+              buildDeviceKernelPipeline(pm, pipeline);
+              return;
+            }
             KernelPipelineOptions pipeline;
             pipeline.vectorBits = target.vectorBits;
             buildKernelPipeline(pm, pipeline);
@@ -357,7 +473,7 @@ bool Compilation::compile() {
   if (options.stage == Stage::Report)
     return true;
   // What level 5 no longer shows.
-  auto object = buildManifest(*module, target, std::move(modelInfo));
+  auto object = buildManifest(*module, target, gpu, std::move(modelInfo));
   if (!object)
     return fail(object.takeError());
   manifest = std::move(*object);
@@ -375,7 +491,9 @@ bool Compilation::compile() {
   auto states = module->getOps<StateOp>();
   report.numStates = std::distance(states.begin(), states.end());
   report.stateBytes = getStateBytes(*module);
-  if (!phase("lower to LLVM", [&] { return runPipeline(buildLLVMPipeline); }))
+  if (!phase("lower to LLVM", [&] {
+        return runPipeline(gpu ? buildDeviceLLVMPipeline : buildLLVMPipeline);
+      }))
     return false;
   return generateCode();
 }
@@ -406,6 +524,8 @@ std::string CompileReport::toJSON() const {
                             {"weights_bytes", weightBytes},
                             {"arena_bytes", arenaBytes},
                             {"code_bytes", codeBytes},
+                            {"ptx_bytes", ptxBytes},
+                            {"cubin_bytes", cubinBytes},
                             {"seconds", std::move(seconds)}};
   std::string text;
   llvm::raw_string_ostream(text)
@@ -433,6 +553,11 @@ std::string CompileReport::toText() const {
   os << "weights   " << mib(weightBytes) << "\n"
      << "arena     " << mib(arenaBytes) << " at full capacity\n"
      << "code      " << mib(codeBytes) << "\n";
+  if (ptxBytes)
+    os << "GPU code  " << mib(ptxBytes) << " PTX, "
+       << (cubinBytes ? "machine code for the target beside it"
+                      : "no machine code: no ptxas was found")
+       << "\n";
   double total = 0;
   for (auto &[name, time] : phases)
     total += time;

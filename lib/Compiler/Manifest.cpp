@@ -120,14 +120,18 @@ std::map<std::string, int64_t> getStateBytes(ModuleOp module,
 }
 
 llvm::Expected<json::Object>
-buildManifest(ModuleOp module, const CPUTarget &target, json::Object model) {
+buildManifest(ModuleOp module, const CPUTarget &target,
+              const std::optional<GPUTarget> &gpu, json::Object model) {
   json::Object manifest;
   manifest["compiler"] = "0.1.0";
   manifest["model"] = std::move(model);
-  manifest["target"] = json::Object{{"device", "cpu"},
-                                    {"triple", target.triple},
-                                    {"cpu", target.cpu},
-                                    {"features", json::Array(target.features)}};
+  json::Object machine{{"device", gpu ? "cuda" : "cpu"},
+                       {"triple", target.triple},
+                       {"cpu", target.cpu},
+                       {"features", json::Array(target.features)}};
+  if (gpu)
+    machine["arch"] = gpu->arch;
+  manifest["target"] = std::move(machine);
   std::string batch = "batch", seq;
   json::Array symbols;
   if (auto attr = module->getAttrOfType<ArrayAttr>(kSymbolsAttr))
@@ -153,13 +157,19 @@ buildManifest(ModuleOp module, const CPUTarget &target, json::Object model) {
 
   // All entries have the same signature up to specialised sizes; the most
   // general one, which comes last, describes it.
-  json::Array entries, inputs, outputs, kernels;
+  json::Array entries, inputs, outputs, kernels, blocks;
   SmallVector<func::FuncOp> entryOps;
   for (auto func : module.getOps<func::FuncOp>()) {
     if (func->hasAttr(kEntryAttr))
       entryOps.push_back(func);
-    if (func->hasAttr(kKernelAttr))
-      kernels.push_back(func.getName().str());
+    if (!func->hasAttr(kKernelAttr))
+      continue;
+    kernels.push_back(func.getName().str());
+    auto threads = func->getAttrOfType<IntegerAttr>(kThreadsAttr),
+         shared = func->getAttrOfType<IntegerAttr>(kSharedBytesAttr);
+    if (threads && shared)
+      blocks.push_back(json::Object{{"threads", threads.getInt()},
+                                    {"shared_bytes", shared.getInt()}});
   }
   // decode first: the runtime takes the first whose requirements hold.
   llvm::stable_sort(entryOps, [](func::FuncOp a, func::FuncOp b) {
@@ -188,6 +198,8 @@ buildManifest(ModuleOp module, const CPUTarget &target, json::Object model) {
   manifest["inputs"] = std::move(inputs);
   manifest["outputs"] = std::move(outputs);
   manifest["kernels"] = std::move(kernels);
+  if (gpu)
+    manifest["blocks"] = std::move(blocks);
   manifest["arena_bytes"] =
       module->getAttrOfType<IntegerAttr>(kArenaBytesAttr).getInt();
   return manifest;

@@ -4,6 +4,7 @@
 #define HYBRID_LIB_COMPILER_MANIFEST_H
 
 #include "hybrid/Target/CPU/CPUTarget.h"
+#include "hybrid/Target/NVPTX/GPUTarget.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/JSON.h"
 
@@ -18,10 +19,11 @@ getStateBytes(mlir::ModuleOp module,
               std::optional<int64_t> length = std::nullopt);
 
 /// The manifest (docs/artifact.md) of a module at level 4, without what the
-/// artifact writer adds. `model` becomes its "model" object.
-llvm::Expected<llvm::json::Object> buildManifest(mlir::ModuleOp module,
-                                                 const CPUTarget &target,
-                                                 llvm::json::Object model);
+/// artifact writer adds. `model` becomes its "model" object. With `gpu` the
+/// kernels are for it, and `target` runs the host program.
+llvm::Expected<llvm::json::Object>
+buildManifest(mlir::ModuleOp module, const CPUTarget &target,
+              const std::optional<GPUTarget> &gpu, llvm::json::Object model);
 
 } // namespace hybrid
 

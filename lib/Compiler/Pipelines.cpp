@@ -9,6 +9,7 @@
 #include "hybrid/Dialect/ONNX/IR/ONNXDialect.h"
 #include "hybrid/Dialect/ONNX/Transforms/Passes.h"
 #include "hybrid/Target/CPU/Passes.h"
+#include "hybrid/Target/NVPTX/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Affine/Transforms/Passes.h"
@@ -145,6 +146,47 @@ void buildKernelPipeline(OpPassManager &pm,
   pm.addPass(createCSEPass());
 }
 
+void buildDeviceKernelPipeline(OpPassManager &pm,
+                               const DeviceKernelPipelineOptions &options) {
+  pm.addPass(createBufferizeEntriesPass());
+  pm.addPass(createMoveConstantsPass());
+  pm.addPass(createSpecializeKernelsPass());
+  pm.addPass(createSeparateDecodePass());
+  OpPassManager &kernels = pm.nest<func::FuncOp>();
+  TileToGridPassOptions tile;
+  tile.forDevice = true;
+  kernels.addPass(createTileToGridPass(tile));
+  kernels.addPass(createCanonicalizerPass());
+  kernels.addPass(createCSEPass());
+  kernels.addPass(createBufferizeKernelsPass());
+  DistributeThreadsPassOptions distribute;
+  distribute.maxShared = options.maxShared;
+  kernels.addPass(createDistributeThreadsPass(distribute));
+  pm.addPass(createFormGridsPass());
+  pm.addPass(createMergeLaunchesPass());
+  pm.addPass(createPlanArenaPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+/// From loops and functions with the ABI's signatures to the LLVM dialect.
+static void addConversionsToLLVM(OpPassManager &pm) {
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createConvertMathToLibmPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertIndexToLLVMPass());
+  pm.addPass(createFinalizeMemRefToLLVMConversionPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  // Together, because branches carry tiles of matrix units.
+  ConvertToLLVMPassOptions branches;
+  branches.filterDialects = {"amx", "cf"};
+  pm.addPass(createConvertToLLVMPass(branches));
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createCanonicalizerPass());
+}
+
 void buildLLVMPipeline(OpPassManager &pm) {
   OpPassManager &functions = pm.nest<func::FuncOp>();
   functions.addPass(createExpandMathPass());
@@ -160,20 +202,22 @@ void buildLLVMPipeline(OpPassManager &pm) {
   pm.addPass(createLowerAffinePass());
   pm.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
   pm.addPass(arith::createArithExpandOpsPass(expand));
-  pm.addPass(createSCFToControlFlowPass());
-  pm.addPass(createConvertMathToLLVMPass());
-  pm.addPass(createConvertMathToLibmPass());
-  pm.addPass(createConvertVectorToLLVMPass());
-  pm.addPass(createArithToLLVMConversionPass());
-  pm.addPass(createConvertIndexToLLVMPass());
-  pm.addPass(createFinalizeMemRefToLLVMConversionPass());
-  pm.addPass(createConvertFuncToLLVMPass());
-  // Together, because branches carry tiles of matrix units.
-  ConvertToLLVMPassOptions branches;
-  branches.filterDialects = {"amx", "cf"};
-  pm.addPass(createConvertToLLVMPass(branches));
-  pm.addPass(createReconcileUnrealizedCastsPass());
-  pm.addPass(createCanonicalizerPass());
+  addConversionsToLLVM(pm);
+}
+
+void buildDeviceLLVMPipeline(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createExpandDeviceMathPass());
+  LowerToAbiPassOptions abi;
+  abi.forDevice = true;
+  pm.addPass(createLowerToAbiPass(abi));
+  pm.addPass(createOutlineDevicePass());
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(arith::createArithExpandOpsPass());
+  OpPassManager &device = pm.nest<ModuleOp>();
+  device.addPass(createLowerDeviceOpsPass());
+  addConversionsToLLVM(device);
+  addConversionsToLLVM(pm);
 }
 
 void registerAllDialects(DialectRegistry &registry) {
@@ -191,6 +235,7 @@ void registerAllPasses() {
   registerHybridSchedulePasses();
   registerHybridScheduleToKernelPasses();
   registerHybridCPUPasses();
+  registerHybridNVPTXPasses();
   PassPipelineRegistration<ImportPipelineOptions>(
       "hybrid-import-pipeline", "onnx to hybrid (level 1 to 2)",
       buildImportPipeline);
@@ -203,6 +248,14 @@ void registerAllPasses() {
   PassPipelineRegistration<>("hybrid-llvm-pipeline",
                              "loops to the LLVM dialect (level 4 to 5)",
                              buildLLVMPipeline);
+  PassPipelineRegistration<DeviceKernelPipelineOptions>(
+      "hybrid-device-kernel-pipeline",
+      "kernels on tensors to the threads of a GPU (level 3 to 4)",
+      buildDeviceKernelPipeline);
+  PassPipelineRegistration<>(
+      "hybrid-device-llvm-pipeline",
+      "a GPU's kernels and the host program to the LLVM dialect (level 4 to 5)",
+      buildDeviceLLVMPipeline);
 }
 
 } // namespace hybrid

@@ -335,7 +335,7 @@ int64_t hybrid_session_batch(const HybridSession *session) {
 }
 
 int32_t hybrid_session_threads(const HybridSession *session) {
-  return session->session->device.numThreads();
+  return session->session->device->numThreads();
 }
 
 HybridStatus hybrid_session_run(HybridSession *session,
@@ -400,7 +400,7 @@ HybridStatus hybrid_session_write_states(HybridSession *session,
 HybridStatus hybrid_session_profile(HybridSession *session, int32_t enable) {
   return guard([&] {
     require(session, "hybrid_session_profile: null argument");
-    session->session->device.profile(enable);
+    session->session->device->profile(enable);
   });
 }
 
@@ -412,7 +412,7 @@ HybridStatus hybrid_session_kernel_stats(const HybridSession *session,
     const Session &inner = *session->session;
     require(index < inner.module().manifest().kernels.size(),
             "hybrid_session_kernel_stats: no such kernel");
-    *stats = inner.device.stats(index);
+    *stats = inner.device->stats(index);
   });
 }
 
@@ -421,6 +421,6 @@ HybridStatus hybrid_session_launch_overhead(HybridSession *session,
   return guard([&] {
     require(session && nanoseconds,
             "hybrid_session_launch_overhead: null argument");
-    *nanoseconds = session->session->device.launchOverhead();
+    *nanoseconds = session->session->device->launchOverhead();
   });
 }

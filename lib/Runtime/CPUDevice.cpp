@@ -1,6 +1,7 @@
 //===- CPUDevice.cpp - launches on a team of threads ----------------------===//
 
 #include "CPUDevice.h"
+#include "Memory.h"
 #include "hybrid/Runtime/Manifest.h"
 
 #include <algorithm>
@@ -21,8 +22,9 @@ static int availableCPUs() {
   return std::max(1, std::min(CPU_COUNT(&set), maxThreads));
 }
 
-CPUDevice::CPUDevice(int threads, size_t numKernels)
-    : threads(threads ? threads : availableCPUs()), counts(numKernels) {
+CPUDevice::CPUDevice(int threads, size_t numKernels, const void *weights)
+    : threads(threads ? threads : availableCPUs()), counts(numKernels),
+      weightsMemory(weights) {
   if (threads < 0 || threads > maxThreads)
     throw RuntimeError(HYBRID_INVALID_ARGUMENT,
                        "the number of threads must lie in 0 to " +
@@ -37,6 +39,36 @@ CPUDevice::CPUDevice(int threads, size_t numKernels)
                                                  std::to_string(this->threads) +
                                                  " threads");
   }
+}
+
+void *CPUDevice::allocate(uint64_t bytes, const std::string &what) {
+  return Mapping::zeroed(bytes, what).take();
+}
+
+void CPUDevice::release(void *memory, uint64_t bytes) {
+  Mapping::give(memory, bytes);
+}
+
+void CPUDevice::clear(void *memory, uint64_t bytes) {
+  Mapping mapping = Mapping::give(memory, bytes);
+  mapping.clear();
+  mapping.take();
+}
+
+void CPUDevice::read(void *host, const void *memory, uint64_t bytes) {
+  std::memcpy(host, memory, bytes);
+}
+
+void CPUDevice::write(void *memory, const void *host, uint64_t bytes) {
+  std::memcpy(memory, host, bytes);
+}
+
+void CPUDevice::copy(void *to, const void *from, uint64_t bytes) {
+  std::memcpy(to, from, bytes);
+}
+
+void CPUDevice::zero(void *memory, uint64_t bytes) {
+  std::memset(memory, 0, bytes);
 }
 
 void CPUDevice::runBlocks(HybridKernelFn fn, int64_t grid,

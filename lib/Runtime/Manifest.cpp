@@ -123,6 +123,8 @@ public:
       manifest.entries.push_back(entry(node));
     for (const Node &node : root["kernels"].items())
       manifest.kernels.push_back(node.nonEmptyString());
+    if (manifest.target.device == "cuda")
+      images();
     manifest.arenaBytes = root["arena_bytes"].integer(0, INT64_MAX / 2);
     manifest.weightsBytes = root["weights_bytes"].integer(0, INT64_MAX / 2);
     consistency();
@@ -164,6 +166,24 @@ private:
     manifest.target.cpu = node["cpu"].string();
     for (const Node &feature : node["features"].items())
       manifest.target.features.push_back(feature.nonEmptyString());
+    if (manifest.target.device == "cuda")
+      manifest.target.arch = node["arch"].nonEmptyString();
+  }
+
+  /// Of a GPU.
+  void images() {
+    for (const Node &node : root["images"].items())
+      manifest.images.push_back(
+          {node["format"].nonEmptyString(), node["symbol"].nonEmptyString()});
+    for (const Node &node : root["blocks"].items())
+      manifest.blocks.push_back({node["threads"].integer(1, 1024),
+                                 node["shared_bytes"].integer(0, 1 << 20)});
+    if (manifest.blocks.size() != manifest.kernels.size())
+      fail("'blocks' has " + std::to_string(manifest.blocks.size()) +
+           " entries, 'kernels' has " +
+           std::to_string(manifest.kernels.size()));
+    if (manifest.images.empty())
+      fail("'images' is empty");
   }
 
   void symbols() {

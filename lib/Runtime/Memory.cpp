@@ -60,6 +60,20 @@ Mapping Mapping::ofFile(int fd, uint64_t offset, uint64_t bytes,
   return result;
 }
 
+void *Mapping::take() {
+  void *const result = memory;
+  memory = nullptr;
+  bytes = 0;
+  return result;
+}
+
+Mapping Mapping::give(void *memory, uint64_t bytes) {
+  Mapping result;
+  result.memory = memory;
+  result.bytes = std::max<uint64_t>(bytes, 1);
+  return result;
+}
+
 void Mapping::clear() {
   if (!memory)
     return;

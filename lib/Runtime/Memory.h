@@ -30,6 +30,11 @@ public:
   static Mapping ofFile(int fd, uint64_t offset, uint64_t bytes,
                         const std::string &what);
 
+  /// Hands the pages out: the caller gives them back with give(), which takes
+  /// the size that they were reserved with.
+  void *take();
+  static Mapping give(void *memory, uint64_t bytes);
+
   /// Gives the pages of a zeroed mapping back; it is all zeros again.
   void clear();
 

@@ -1,7 +1,9 @@
 //===- Module.cpp - loading artifacts -------------------------------------===//
 
 #include "Module.h"
+#include "CPUDevice.h"
 #include "CPUFeatures.h"
+#include "CUDADevice.h"
 #include "Text.h"
 
 #include <atomic>
@@ -69,9 +71,9 @@ void Module::checkTarget() const {
   const Target &target = file.manifest.target;
   const std::string arch = target.triple.substr(0, target.triple.find('-'));
   std::string problem;
-  if (target.device != "cpu")
+  if (target.device != "cpu" && target.device != "cuda")
     problem = "it is compiled for the device '" + target.device +
-              "', this runtime has 'cpu'";
+              "', this runtime has 'cpu' and 'cuda'";
   else if (arch != hostArchitecture() || file.machine != hostElfMachine())
     problem = "it is compiled for '" + target.triple + "' (ELF machine " +
               std::to_string(file.machine) + "), this machine is " +
@@ -163,6 +165,46 @@ void Module::loadCode() {
     dlclose(library);
     throw;
   }
+}
+
+//===----------------------------------------------------------------------===//
+// Devices
+//===----------------------------------------------------------------------===//
+
+const void *Module::symbol(const std::string &name) const {
+  return symbolIn(library, name, file.path);
+}
+
+std::shared_ptr<const CUDAImage> Module::onGPU(int ordinal) const {
+  std::lock_guard<std::mutex> lock(imagesMutex);
+  std::shared_ptr<const CUDAImage> image = images[ordinal].lock();
+  if (!image) {
+    image = std::make_shared<CUDAImage>(*this, ordinal);
+    images[ordinal] = image;
+  }
+  return image;
+}
+
+std::unique_ptr<Device>
+hybrid::createDevice(const std::shared_ptr<const Module> &module,
+                     const std::string &name, int threads) {
+  const std::string &own = module->manifest().target.device;
+  const std::string &wanted = name.empty() ? own : name;
+  const int ordinal = cudaOrdinal(wanted);
+  if (wanted != "cpu" && ordinal < 0)
+    throw RuntimeError(HYBRID_INVALID_ARGUMENT,
+                       "there is no device '" + wanted +
+                           "': use cpu, cuda or cuda:N");
+  if ((ordinal >= 0) != (own == "cuda"))
+    throw RuntimeError(HYBRID_INCOMPATIBLE,
+                       "the model is compiled for '" + own +
+                           "' and does not run on '" + wanted +
+                           "'; compile it for that");
+  if (ordinal >= 0)
+    return std::unique_ptr<Device>(
+        new CUDADevice(module, module->onGPU(ordinal)));
+  return std::unique_ptr<Device>(new CPUDevice(
+      threads, module->manifest().kernels.size(), module->weights()));
 }
 
 //===----------------------------------------------------------------------===//

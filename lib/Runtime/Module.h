@@ -7,9 +7,13 @@
 #include "hybrid/Runtime/ABI.h"
 #include "hybrid/Runtime/Artifact.h"
 
+#include <map>
 #include <memory>
+#include <mutex>
 
 namespace hybrid {
+
+class CUDAImage;
 
 /// The code and the weights of a `.hyb` file. Immutable.
 class Module {
@@ -29,6 +33,11 @@ public:
   const std::string &manifestText() const { return file.manifestText; }
   bool hasCode() const { return library != nullptr; }
   const void *weights() const { return weightsMemory; }
+  /// A symbol of the code that the manifest names. Throws RuntimeError.
+  const void *symbol(const std::string &name) const;
+  /// The kernels and weights on a GPU, uploaded when first asked for. Throws
+  /// RuntimeError.
+  std::shared_ptr<const CUDAImage> onGPU(int ordinal) const;
 
   /// The first entry whose requirements hold for the symbols' values; null if
   /// there is none.
@@ -48,6 +57,9 @@ private:
   std::vector<EntryPoint> entryPoints;
   Mapping weightsMapping;
   const void *weightsMemory = nullptr;
+  /// Per GPU, as long as a session uses it.
+  mutable std::map<int, std::weak_ptr<const CUDAImage>> images;
+  mutable std::mutex imagesMutex;
 };
 
 } // namespace hybrid

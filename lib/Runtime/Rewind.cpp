@@ -105,7 +105,9 @@ void Session::keepCheckpoint(int64_t sequence) {
     checkpoint->position = owner.position;
     checkpoint->bytes.reserve(total);
     visitFixedStates(sequence, [&](const char *from, uint64_t bytes) {
-      checkpoint->bytes.insert(checkpoint->bytes.end(), from, from + bytes);
+      const size_t at = checkpoint->bytes.size();
+      checkpoint->bytes.resize(at + bytes);
+      device->read(&checkpoint->bytes[at], from, bytes);
     });
     owner.checkpoints.push_back(std::move(checkpoint));
   } catch (const std::bad_alloc &) {
@@ -220,10 +222,10 @@ void Session::rewind(Rewinding &plan) {
   const char *from = plan.checkpoint ? plan.checkpoint->bytes.data() : nullptr;
   visitFixedStates(plan.sequence, [&](char *to, uint64_t bytes) {
     if (!from) {
-      std::memset(to, 0, bytes);
+      device->zero(to, bytes);
       return;
     }
-    std::memcpy(to, from, bytes);
+    device->write(to, from, bytes);
     from += bytes;
   });
   sequence.position = plan.start;

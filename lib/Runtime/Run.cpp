@@ -391,7 +391,24 @@ void Session::reserve(Buffer &buffer, uint64_t bytes, const std::string &name) {
   buffer.ones = 0;
 }
 
+/// Room on the device for the inputs and outputs of a piece.
+void Session::reserveOnDevice(const Binding &binding) {
+  if (device->sharesMemory())
+    return;
+  const auto grow = [&](DeviceMemory &memory, uint64_t bytes,
+                        const std::string &name) {
+    if (!memory.data() || memory.size() < bytes)
+      memory = DeviceMemory::zeroed(
+          *device, std::max(bytes, 2 * memory.size()), name);
+  };
+  for (size_t i = 0; i < inputCopies.size(); ++i)
+    grow(inputCopies[i], binding.inputBytes(i), manifest.inputs[i].name);
+  for (size_t i = 0; i < outputCopies.size(); ++i)
+    grow(outputCopies[i], binding.outputBytes(i), manifest.outputs[i].name);
+}
+
 void Session::reserveInputs(const Binding &binding) {
+  reserveOnDevice(binding);
   for (size_t i = 0; i < inputBuffers.size(); ++i)
     reserve(inputBuffers[i], binding.inputBytes(i), manifest.inputs[i].name);
 }
@@ -433,15 +450,36 @@ void Session::execute(const Piece &piece, void *const *results) {
   }
   HybridCall call;
   call.arena = arena.data();
-  call.weights = owner->weights();
+  call.weights = device->weights();
   call.dims = piece.binding.symbolValues();
   call.inputs = inputPointers.data();
   call.outputs = results;
   call.states = statePointers.data();
-  piece.binding.entry->run(&device, &call);
+  if (device->sharesMemory())
+    piece.binding.entry->run(device.get(), &call);
+  else
+    executeOnDevice(piece, call);
   lastEntry = piece.binding.entryIndex;
   if (!manifest.states.empty())
     advance(piece, known);
+}
+
+/// The inputs go to the device and the outputs come back.
+void Session::executeOnDevice(const Piece &piece, HybridCall call) {
+  std::vector<void *> inputs, outputs;
+  for (size_t i = 0; i < inputCopies.size(); ++i) {
+    inputs.push_back(inputCopies[i].data());
+    device->write(inputs[i], call.inputs[i], piece.binding.inputBytes(i));
+  }
+  for (const DeviceMemory &copy : outputCopies)
+    outputs.push_back(copy.data());
+  void *const *const results = call.outputs;
+  call.inputs = inputs.data();
+  call.outputs = outputs.data();
+  piece.binding.entry->run(device.get(), &call);
+  for (size_t i = 0; i < outputs.size(); ++i)
+    device->read(results[i], outputs[i], piece.binding.outputBytes(i));
+  device->synchronize();
 }
 
 void Session::placeOutputs(const HybridTensor *outputs, size_t count) {

@@ -9,9 +9,11 @@ using namespace hybrid;
 
 Session::Session(std::shared_ptr<const Module> module,
                  const HybridSessionOptions &options)
-    : device(options.threads, module->manifest().kernels.size()),
+    : device(createDevice(module, options.device ? options.device : "",
+                          options.threads)),
       owner(std::move(module)), manifest(owner->manifest()),
-      fixedBatch(options.batch), whole(*owner) {
+      fixedBatch(options.batch), whole(*owner),
+      deviceName(options.device ? options.device : "") {
   if (manifest.states.empty() || manifest.batchSymbol < 0)
     fixedBatch = 0;
   if (options.batch < 0)
@@ -32,7 +34,9 @@ Session::Session(std::shared_ptr<const Module> module,
     offset += output.dims.size();
   }
   outputShapes.resize(offset);
-  arena = Mapping::zeroed(manifest.arenaBytes, "scratch memory");
+  arena = DeviceMemory::zeroed(*device, manifest.arenaBytes, "scratch memory");
+  inputCopies.resize(manifest.inputs.size());
+  outputCopies.resize(manifest.outputs.size());
   states.resize(manifest.states.size());
   stateBuffers.resize(manifest.states.size());
   statePointers.resize(manifest.states.size());
@@ -89,7 +93,7 @@ void Session::requireSequence(int64_t sequence) const {
 }
 
 void Session::reset() {
-  for (Mapping &state : states)
+  for (DeviceMemory &state : states)
     state.clear();
   boundBatch = fixedBatch;
   sequences.assign(size_t(numSequences(boundBatch)), Sequence());
@@ -98,15 +102,16 @@ void Session::reset() {
 void Session::resetSequence(int64_t sequence) {
   requireSequence(sequence);
   // Positions of states with a length are written before they are read.
-  visitFixedStates(sequence, [](char *data, uint64_t bytes) {
-    std::memset(data, 0, bytes);
+  visitFixedStates(sequence, [&](char *data, uint64_t bytes) {
+    device->zero(data, bytes);
   });
   sequences[size_t(sequence)] = Sequence();
 }
 
 std::unique_ptr<Session> Session::fork() const {
   HybridSessionOptions options = {};
-  options.threads = device.numThreads();
+  options.threads = device->numThreads();
+  options.device = deviceName.c_str();
   options.batch = fixedBatch;
   std::unique_ptr<Session> copy(new Session(owner, options));
   copy->boundBatch = boundBatch;
@@ -139,7 +144,7 @@ void Session::forkSequence(int64_t to, const Session &source, int64_t from) {
     const char *const origin =
         source.states[i].data() + sequenceOffset(state, from);
     visitState(state, 1, copy.position, [&](uint64_t offset, uint64_t bytes) {
-      std::memcpy(target + offset, origin + offset, bytes);
+      device->copy(target + offset, origin + offset, bytes);
     });
   }
   sequences[size_t(to)] = std::move(copy);
@@ -153,8 +158,8 @@ void Session::reserveStates(int64_t batch) {
   for (size_t i = 0; i < states.size(); ++i) {
     const uint64_t bytes = manifest.states[i].bytes(batch);
     if (!states[i].data() || states[i].size() < bytes)
-      states[i] =
-          Mapping::zeroed(bytes, "state '" + manifest.states[i].name + "'");
+      states[i] = DeviceMemory::zeroed(
+          *device, bytes, "state '" + manifest.states[i].name + "'");
   }
 }
 
@@ -219,7 +224,7 @@ void Session::loadStates(const Binding &binding) {
     const char *from = static_cast<const char *>(tensor->data);
     visitValue(state, binding.batch, binding.position,
                [&](uint64_t offset, uint64_t at, uint64_t bytes) {
-                 std::memcpy(states[i].data() + offset, from + at, bytes);
+                 device->write(states[i].data() + offset, from + at, bytes);
                });
   }
 }
@@ -244,6 +249,6 @@ void Session::fetchState(size_t index, HybridTensor &tensor) {
     std::memset(to, 0, tensor.bytes);
   visitValue(state, boundBatch, length,
              [&](uint64_t offset, uint64_t at, uint64_t bytes) {
-               std::memcpy(to + at, states[index].data() + offset, bytes);
+               device->read(to + at, states[index].data() + offset, bytes);
              });
 }

@@ -4,7 +4,7 @@
 #define HYBRID_LIB_RUNTIME_SESSION_H
 
 #include "Binding.h"
-#include "CPUDevice.h"
+#include "Device.h"
 #include "Memory.h"
 #include "Sequence.h"
 #include "StateLayout.h"
@@ -51,7 +51,8 @@ public:
   int64_t batch() const { return boundBatch; }
   const char *entry() const;
 
-  CPUDevice device;
+  /// Before the memory that it gives out.
+  const std::unique_ptr<Device> device;
   /// Runs want the outputs of their last position only.
   bool lastOnly = false;
 
@@ -117,6 +118,8 @@ private:
   void fillStarts(const Piece &piece, char *data) const;
   void fillMask(const Piece &piece, size_t index, Buffer &buffer) const;
   void execute(const Piece &piece, void *const *results);
+  void executeOnDevice(const Piece &piece, HybridCall call);
+  void reserveOnDevice(const Binding &binding);
   void fetchOutputs(HybridTensor *outputs, size_t count);
   void fetchState(size_t index, HybridTensor &tensor);
   const int64_t *outputDims(size_t index) const {
@@ -124,7 +127,7 @@ private:
   }
   uint64_t outputBytes(size_t index) const;
 
-  /// Calls `visit(data, bytes)` for the memory of each state of a sequence that
+  /// Calls `visit(data, bytes)` for the device's memory of each state of a sequence that
   /// does not keep all positions, in the manifest's order. States that no run
   /// has touched are left out.
   template <typename Visit>
@@ -162,8 +165,12 @@ private:
   std::vector<int64_t> outputShapes; ///< of its outputs, one after another
   std::vector<size_t> outputOffsets;
 
-  Mapping arena;
-  std::vector<Mapping> states;
+  std::string deviceName;
+  DeviceMemory arena;
+  std::vector<DeviceMemory> states;
+  /// What a device that does not share the host's memory has of the call's
+  /// inputs and outputs.
+  std::vector<DeviceMemory> inputCopies, outputCopies;
   /// Outgrown memory that the call in progress may still read.
   std::vector<Mapping> retired;
   std::vector<Buffer> inputBuffers, outputBuffers, pieceBuffers, stateBuffers;

@@ -109,15 +109,21 @@ void Session::snapshot(const std::string &path) const {
     for (const Sequence &sequence : sequences)
       file.write(sequence.tokens.data(),
                  sequence.tokens.size() * sizeof(int64_t));
+    std::vector<char> host;
     for (size_t i = 0; i < states.size(); ++i)
       for (size_t j = 0; j < sequences.size(); ++j)
         visitSequence(manifest.states[i], int64_t(j), sequences[j].position,
                       [&](uint64_t offset, uint64_t bytes) {
                         // States that no run has touched are zeros.
-                        if (states[i].data())
-                          file.write(states[i].data() + offset, bytes);
-                        else
-                          file.zeros(bytes);
+                        if (!states[i].data())
+                          return file.zeros(bytes);
+                        const char *data = states[i].data() + offset;
+                        if (!device->sharesMemory()) {
+                          host.resize(bytes);
+                          device->read(host.data(), data, bytes);
+                          data = host.data();
+                        }
+                        file.write(data, bytes);
                       });
     file.hasher = nullptr;
     file.write(hasher.hex().data(), hashBytes);
@@ -219,15 +225,21 @@ void Session::restore(const std::string &path) {
     in.read(restored[j].tokens.data(),
             restored[j].tokens.size() * sizeof(int64_t));
   }
-  std::vector<Mapping> fresh(states.size());
+  std::vector<DeviceMemory> fresh(states.size());
+  std::vector<char> host;
   for (size_t i = 0; i < fresh.size(); ++i) {
     const State &state = manifest.states[i];
-    fresh[i] = Mapping::zeroed(state.bytes(header.batch),
-                               "state '" + state.name + "'");
+    fresh[i] = DeviceMemory::zeroed(*device, state.bytes(header.batch),
+                                    "state '" + state.name + "'");
     for (size_t j = 0; j < headers.size(); ++j)
       visitSequence(state, int64_t(j), headers[j].position,
                     [&](uint64_t offset, uint64_t size) {
-                      in.read(fresh[i].data() + offset, size);
+                      if (device->sharesMemory())
+                        return in.read(fresh[i].data() + offset, size);
+                      host.resize(size);
+                      in.read(host.data(), size);
+                      device->write(fresh[i].data() + offset, host.data(),
+                                    size);
                     });
   }
   const std::string hash = in.hasher.hex();

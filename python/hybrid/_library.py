@@ -77,7 +77,7 @@ class SymbolInfo(c.Structure):
 class SessionOptions(c.Structure):
     """HybridSessionOptions."""
 
-    _fields_ = [("threads", c.c_int32), ("batch", c.c_int64)]
+    _fields_ = [("threads", c.c_int32), ("batch", c.c_int64), ("device", c.c_char_p)]
 
 
 _HANDLE = c.c_void_p

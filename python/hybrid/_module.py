@@ -260,19 +260,25 @@ class Module:
     # --- Running --------------------------------------------------------------
 
     def session(
-        self, batch: int = 1, *, threads: int = 0, checkpoint_every: int = 0
+        self,
+        batch: int = 1,
+        *,
+        threads: int = 0,
+        checkpoint_every: int = 0,
+        device: str = "",
     ) -> Session:
         """A session of `batch` sequences with empty states.
 
         `threads`: that kernels run on; 0: one per CPU. `checkpoint_every`: keep
         copies of states that cannot be cut at each so many tokens, for crop();
-        0: none, crop() then computes from the start.
+        0: none, crop() then computes from the start. `device`: "cpu", "cuda" or
+        "cuda:1", …; empty: what the model is compiled for.
         """
         from ._session import Session
 
         if batch < 1:
             raise InvalidArgument(f"a session holds at least 1 sequence, not {batch}")
-        return Session._create(self, batch, threads, checkpoint_every)
+        return Session._create(self, batch, threads, checkpoint_every, device)
 
     def run(
         self,
@@ -286,7 +292,7 @@ class Module:
         Session.run()."""
         from ._session import Session
 
-        with Session._create(self, 0, 0, 0) as session:
+        with Session._create(self, 0, 0, 0, "") as session:
             return session.run(inputs, outputs=outputs, **arrays)
 
     def tokenizer(self) -> Tokenizer:

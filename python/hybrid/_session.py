@@ -44,9 +44,16 @@ class Session:
 
     @classmethod
     def _create(
-        cls, module: Module, batch: int, threads: int, checkpoint_every: int
+        cls,
+        module: Module,
+        batch: int,
+        threads: int,
+        checkpoint_every: int,
+        device: str,
     ) -> Session:
-        options = _library.SessionOptions(threads=threads, batch=batch)
+        options = _library.SessionOptions(
+            threads=threads, batch=batch, device=device.encode()
+        )
         handle = c.c_void_p()
         library().call(
             "hybrid_session_create", module.handle, c.byref(options), c.byref(handle)

@@ -39,6 +39,7 @@ struct Options {
           clEnumValN(hybrid::Stage::Kernel, "kernel",
                      "level 4: loops and vectors on memrefs"),
           clEnumValN(hybrid::Stage::LLVM, "llvm", "level 5: LLVM IR"),
+          clEnumValN(hybrid::Stage::PTX, "ptx", "level 5: a GPU's kernels"),
           clEnumValN(hybrid::Stage::Object, "obj", "an ELF object file"),
           clEnumValN(hybrid::Stage::Bundle, "bundle",
                      "the artifact (default)")),
@@ -46,7 +47,9 @@ struct Options {
   cl::opt<std::string> target{
       "target",
       cl::desc("cpu[:level[,+feature|-feature…]]; level: native (default), "
-               "x86-64, x86-64-v2, x86-64-v3, x86-64-v4, aarch64"),
+               "x86-64, x86-64-v2, x86-64-v3, x86-64-v4, aarch64; or "
+               "cuda:sm_80, sm_86, sm_89, sm_90, sm_90a, sm_100, sm_100a, "
+               "sm_120"),
       cl::init("cpu"), cl::cat(category)};
   cl::opt<bool> noStates{
       "no-states",

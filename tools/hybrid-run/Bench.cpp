@@ -125,7 +125,7 @@ public:
     const double begin = milliseconds();
     module = openModule(options);
     loadTime = milliseconds() - begin;
-    session = createSession(module.get(), options.threads, 0);
+    session = createSession(module.get(), options, 0);
     check(hybrid_session_last_only(session.get(), options.lastOnly));
     states = statesOf(module.get());
   }

@@ -151,7 +151,7 @@ public:
     if (!options.ignoreEos)
       parameters.eos = config.eos;
     batch = std::min<int64_t>(int64_t(jobs.size()), model.batchCapacity());
-    session = createSession(module.get(), options.threads,
+    session = createSession(module.get(), options,
                             model.hasStates() ? batch : 0);
     tokens = std::make_unique<TokenSession>(model, session.get(), batch);
     tokens->setChunk(options.prefillChunk);

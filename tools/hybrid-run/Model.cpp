@@ -21,13 +21,14 @@ ModulePtr hybrid::openModule(const Options &options, uint32_t flags) {
   return ModulePtr(module);
 }
 
-SessionPtr hybrid::createSession(HybridModule *module, int64_t threads,
+SessionPtr hybrid::createSession(HybridModule *module, const Options &options,
                                  int64_t batch) {
-  HybridSessionOptions options = {};
-  options.threads = int32_t(std::min<int64_t>(threads, INT32_MAX));
-  options.batch = batch;
+  HybridSessionOptions settings = {};
+  settings.threads = int32_t(std::min<int64_t>(options.threads, INT32_MAX));
+  settings.batch = batch;
+  settings.device = options.device.c_str();
   HybridSession *session = nullptr;
-  check(hybrid_session_create(module, &options, &session));
+  check(hybrid_session_create(module, &settings, &session));
   return SessionPtr(session);
 }
 

@@ -62,6 +62,8 @@ Running
   --logits WHICH    "last": compute the logits of each run's last position
                     only, where the model can; "all" (default): of every one
   --threads N       threads to run on (default: one per CPU)
+  --device D        cpu, or cuda or cuda:N for an NVIDIA GPU (default: what the
+                    model is compiled for); also for --prompt and --bench
 
 Comparing
   --compare FILE    compare run k with the k-th of these, by name; states by
@@ -259,6 +261,7 @@ static bool parseNumber(Arguments &arguments, Options &options) {
 static bool parseText(Arguments &arguments, Options &options) {
   const std::map<std::string, std::string Options::*> texts = {
       {"--outputs", &Options::outputs},
+      {"--device", &Options::device},
       {"--restore", &Options::restore},
       {"--snapshot", &Options::snapshot},
       {"--prompt-file", &Options::promptFile},

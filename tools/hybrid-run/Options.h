@@ -29,6 +29,7 @@ struct Options {
   std::vector<std::string> inputs;  ///< npz files, one per run
   std::vector<std::string> compare; ///< npz files, one per run, or none
   std::string outputs;              ///< directory; empty: write nothing
+  std::string device;               ///< empty: what the model is compiled for
   std::string restore, snapshot;    ///< files; empty: none
   int64_t crop = -1; ///< tokens of the restored session to keep; -1: all
   bool states = false, inspect = false, bench = false, perKernel = false;

@@ -15,7 +15,7 @@ class Runner {
 public:
   explicit Runner(const Options &options)
       : options(options), module(openModule(options)),
-        session(createSession(module.get(), options.threads, options.batch)),
+        session(createSession(module.get(), options, options.batch)),
         outputs(outputsOf(module.get())), states(statesOf(module.get())) {
     check(hybrid_session_last_only(session.get(), options.lastOnly));
   }

@@ -25,6 +25,8 @@ enum class Stage {
   Report,
   Kernel,
   LLVM,
+  /// The code of a GPU's kernels; for targets that are GPUs.
+  PTX,
   Object,
   Bundle
 };
@@ -34,7 +36,8 @@ llvm::ArrayRef<llvm::StringRef> getRaisedFamilies();
 
 struct CompileOptions {
   Stage stage = Stage::Bundle;
-  /// "cpu", optionally ":" and what CPUTarget::parse takes.
+  /// "cpu", optionally ":" and what CPUTarget::parse takes; or "cuda:" and what
+  /// GPUTarget::parse takes.
   std::string target = "cpu";
   bool states = true;
   /// input:output, instead of the pairs recognised by name.
@@ -68,6 +71,10 @@ struct CompileReport {
   /// Bytes of a sequence's states by kind, as the manifest names kinds.
   std::map<std::string, int64_t> stateBytes;
   int64_t weightBytes = 0, arenaBytes = 0, codeBytes = 0;
+  /// Of a GPU: bytes of PTX and of machine code (0: no ptxas was found), and
+  /// what ptxas says of it.
+  int64_t ptxBytes = 0, cubinBytes = 0;
+  std::string ptxasLog;
   /// Seconds per phase, in order.
   std::vector<std::pair<std::string, double>> phases;
 

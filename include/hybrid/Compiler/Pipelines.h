@@ -81,10 +81,26 @@ void buildKernelPipeline(mlir::OpPassManager &pm,
 /// Level 4 to the LLVM dialect.
 void buildLLVMPipeline(mlir::OpPassManager &pm);
 
+/// Level 3 to level 4 for GPUs.
+struct DeviceKernelPipelineOptions
+    : mlir::PassPipelineOptions<DeviceKernelPipelineOptions> {
+  Option<int64_t> maxShared{
+      *this, "max-shared",
+      llvm::cl::desc("Bytes of shared memory that a block may have"),
+      llvm::cl::init(99 << 10)};
+};
+void buildDeviceKernelPipeline(mlir::OpPassManager &pm,
+                               const DeviceKernelPipelineOptions &options);
+
+/// Level 4 for GPUs to the LLVM dialect; the nested module @device has the
+/// kernels.
+void buildDeviceLLVMPipeline(mlir::OpPassManager &pm);
+
 /// All dialects, interfaces and translations that any level needs.
 void registerAllDialects(mlir::DialectRegistry &registry);
 /// Our passes and the pipelines above: hybrid-import-pipeline,
-/// hybrid-schedule-pipeline, hybrid-kernel-pipeline, hybrid-llvm-pipeline.
+/// hybrid-schedule-pipeline, hybrid-kernel-pipeline, hybrid-llvm-pipeline,
+/// hybrid-device-kernel-pipeline, hybrid-device-llvm-pipeline.
 void registerAllPasses();
 
 } // namespace hybrid

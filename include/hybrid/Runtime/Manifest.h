@@ -96,6 +96,17 @@ struct Entry {
 struct Target {
   std::string device, triple, cpu;
   std::vector<std::string> features;
+  std::string arch; ///< of the device cuda: sm_80, …
+};
+
+/// Code for a GPU: a symbol of the artifact's code.
+struct Image {
+  std::string format, symbol; ///< "cubin" or "ptx"
+};
+
+/// What a launch of a GPU's kernel asks for.
+struct BlockShape {
+  int64_t threads, sharedBytes;
 };
 
 struct Manifest {
@@ -107,6 +118,8 @@ struct Manifest {
   std::vector<State> states;
   std::vector<Entry> entries;
   std::vector<std::string> kernels;
+  std::vector<Image> images;      ///< of the device cuda, the best one first
+  std::vector<BlockShape> blocks; ///< of the device cuda, one per kernel
   uint64_t arenaBytes = 0, weightsBytes = 0;
   std::string codeHash, weightsHash;
   /// Indices into symbols; -1 if there is none of the role.

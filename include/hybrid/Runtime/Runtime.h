@@ -220,6 +220,9 @@ typedef struct HybridSessionOptions {
   /// The number of sequences; 0: that of the first run. Only for models that
   /// have states: others take any batch in any run.
   int64_t batch;
+  /// "cpu", or "cuda" or "cuda:N" for an NVIDIA GPU; null or "": what the model
+  /// is compiled for. Read during the call only.
+  const char *device;
 } HybridSessionOptions;
 
 /// Makes a session. `options` may be null (all zeros).

@@ -9,7 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "LoopBuilder.h"
+#include "ThreadBuilder.h"
 
 using namespace mlir;
 
@@ -213,8 +213,11 @@ void ExpertMatMulLowering::lowerNeighbours(Value expert, Rows rows, Value first,
 
 class RouteLowering {
 public:
-  explicit RouteLowering(RouteOp op)
-      : op(op), b(op, op.getLogits().getType().getElementType()) {}
+  /// `threads`: those of a device's block that share the rows; 0 for one that
+  /// takes all.
+  RouteLowering(RouteOp op, int64_t threads)
+      : op(op), b(op, op.getLogits().getType().getElementType()),
+        threads(threads) {}
 
   void lower();
 
@@ -231,6 +234,7 @@ private:
 
   RouteOp op;
   LoopBuilder b;
+  int64_t threads;
   Value all, few, scores, left, chosen;
   /// What is left of a group, and what each group is worth.
   Value ofGroup, worth;
@@ -246,7 +250,11 @@ void RouteLowering::lower() {
     ofGroup = b.scratch({all});
     worth = b.scratch({b.index(op.getGroups())});
   }
-  b.loop(b.index(0), b.dim(op.getLogits(), 0),
+  Value first = threads
+                    ? gpu::ThreadIdOp::create(b, gpu::Dimension::x).getResult()
+                    : b.index(0);
+  b.loop(first, b.dim(op.getLogits(), 0),
+         b.index(std::max<int64_t>(threads, 1)),
          [&](Value row) { lowerRow(row); });
   op.erase();
 }
@@ -358,7 +366,11 @@ void RouteLowering::lowerRow(Value row) {
 
 } // namespace
 
-void lowerRoute(RouteOp op) { RouteLowering(op).lower(); }
+void lowerRoute(RouteOp op) { RouteLowering(op, /*threads=*/0).lower(); }
+
+void distributeRoute(RouteOp op, int64_t threads) {
+  RouteLowering(op, threads).lower();
+}
 
 void lowerExpertMatMul(ExpertMatMulOp op, unsigned vectorBits) {
   ExpertMatMulLowering(op, vectorBits).lower();

@@ -135,6 +135,14 @@ func::FuncOp MergeLaunches::buildKernel(ArrayRef<LaunchOp> group) {
                                 builder.getFunctionType(types, {}));
   kernel.setPrivate();
   kernel->setAttr(kKernelAttr, builder.getUnitAttr());
+  // A block does the work of one part only.
+  for (StringRef name : {kThreadsAttr, kSharedBytesAttr})
+    for (LaunchOp launch : group)
+      if (auto own = getKernel(launch)->getAttrOfType<IntegerAttr>(name)) {
+        auto most = kernel->getAttrOfType<IntegerAttr>(name);
+        if (!most || most.getInt() < own.getInt())
+          kernel->setAttr(name, own);
+      }
   Block *body = kernel.addEntryBlock();
   builder.setInsertionPointToStart(body);
 

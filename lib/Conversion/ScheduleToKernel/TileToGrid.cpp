@@ -56,9 +56,27 @@ constexpr int64_t kExpertColumns = 32;
 /// Rows of a block that chooses experts.
 constexpr int64_t kRouteRows = 16;
 
+/// The same for a GPU's blocks, of which a few times as many as there are
+/// multiprocessors (about a hundred) should exist.
+namespace device {
+constexpr int64_t kElementsPerBlock = 1024, kSumsPerBlock = 64;
+/// Output columns and rows of a product's tile, and of one that few rows use.
+constexpr int64_t kContractionColumns = 64, kContractionRows = 128;
+/// Shared memory of rows that are computed first.
+constexpr int64_t kPrologueBytes = 32 << 10;
+/// Of a product with few rows: the rows, the blocks that should be had, and the
+/// columns that fill the sectors of memory.
+constexpr int64_t kFewRows = 8, kFewRowsBlocks = 264, kLeastColumns = 16;
+constexpr int64_t kAttentionRows = 8, kConvChannels = 16, kScanColumns = 64;
+constexpr int64_t kExpertColumns = 8, kRouteRows = 32;
+/// Elements of a row from which a norm's block has one row only.
+constexpr int64_t kNormElements = 512;
+} // namespace device
+
 class TileChooser {
 public:
-  explicit TileChooser(TilingInterface op) : op(op) {
+  TileChooser(TilingInterface op, bool forDevice)
+      : op(op), forDevice(forDevice) {
     OpBuilder builder(op);
     for (Range range : op.getIterationDomain(builder)) {
       auto size = getConstantIntValue(range.size);
@@ -79,8 +97,13 @@ private:
   chooseContraction(DestinationStyleOpInterface contraction);
   int64_t chooseHeads(AttentionOp attention);
   int64_t chooseScanColumns(ScanOp scan);
+  std::optional<SmallVector<int64_t>> chooseForDevice();
+  std::pair<int64_t, int64_t>
+  chooseForThreads(DestinationStyleOpInterface contraction, bool hasPrologue);
+  int64_t chooseNormRows(Value input, unsigned axis);
 
   TilingInterface op;
+  bool forDevice;
   SmallVector<int64_t> extents;
   SmallVector<utils::IteratorType> types;
 };
@@ -90,7 +113,7 @@ private:
 SmallVector<int64_t> TileChooser::chooseByVolume(int64_t elements) {
   SmallVector<int64_t> tiles(extents.size(), 0);
   int64_t volume = 1;
-  for (unsigned i = 0; i < extents.size(); ++i)
+  for (unsigned i = 0; i < extents.size() && !forDevice; ++i)
     if (types[i] == utils::IteratorType::reduction)
       volume *= extent(i);
   for (unsigned i = extents.size(); i-- > 0;) {
@@ -109,6 +132,35 @@ SmallVector<int64_t> TileChooser::chooseByVolume(int64_t elements) {
   return tiles;
 }
 
+/// Rows and columns of a GPU block's product. With few rows enough blocks have to
+/// stream the matrix at once; rows that a block computes first are kept in
+/// shared memory.
+std::pair<int64_t, int64_t>
+TileChooser::chooseForThreads(DestinationStyleOpInterface contraction,
+                              bool hasPrologue) {
+  auto rowsType =
+      cast<ShapedType>(contraction.getDpsInputs().front().getType());
+  int64_t rowBytes = 4 * (rowsType.isDynamicDim(rowsType.getRank() - 1)
+                              ? kAssumedSize
+                              : rowsType.getShape().back());
+  bool hasFewRows = op->getParentOfType<func::FuncOp>()->hasAttr("hybrid.few_rows");
+  int64_t rows = device::kContractionRows;
+  if (hasPrologue)
+    rows = std::clamp<int64_t>(device::kPrologueBytes / rowBytes, 1,
+                               hasFewRows ? device::kFewRows : rows);
+  if (!hasFewRows)
+    return {rows, device::kContractionColumns};
+  int64_t columns = 1;
+  for (unsigned i = 0; i < extents.size(); ++i)
+    if (types[i] == utils::IteratorType::parallel)
+      columns = extent(i);
+  int64_t part = llvm::bit_floor<uint64_t>(
+      std::max<int64_t>(columns / device::kFewRowsBlocks, 1));
+  return {std::min(rows, device::kFewRows),
+          std::clamp(part, device::kLeastColumns,
+                     device::kContractionColumns)};
+}
+
 SmallVector<int64_t>
 TileChooser::chooseContraction(DestinationStyleOpInterface contraction) {
   // `op` is the contraction or its epilogue: its last loop runs over the
@@ -124,6 +176,8 @@ TileChooser::chooseContraction(DestinationStyleOpInterface contraction) {
   });
   int64_t rows = hasPrologue ? kPrologueRows : kContractionRows,
           columns = kContractionColumns;
+  if (forDevice)
+    std::tie(rows, columns) = chooseForThreads(contraction, hasPrologue);
   if (auto matmul = dyn_cast<MatmulOp>(contraction.getOperation())) {
     bool isTiled = matmul.getInput().getType().getRank() == 5;
     rows = hasPrologue && !isTiled ? kPrologueRows : kMatmulRows;
@@ -172,8 +226,59 @@ int64_t TileChooser::chooseScanColumns(ScanOp scan) {
   return isSequential ? most : columns;
 }
 
+/// Rows of a norm's block.
+int64_t TileChooser::chooseNormRows(Value input, unsigned axis) {
+  auto type = cast<ShapedType>(input.getType());
+  int64_t elements = 1;
+  for (int64_t i = axis; i < type.getRank(); ++i)
+    elements *= type.isDynamicDim(i) ? kAssumedSize : type.getDimSize(i);
+  return std::max<int64_t>(1, 2 * device::kNormElements / elements);
+}
+
+/// Tiles of the operations that threads share in their own ways.
+std::optional<SmallVector<int64_t>> TileChooser::chooseForDevice() {
+  if (isa<AttentionOp>(op))
+    return SmallVector<int64_t>{1, 1, device::kAttentionRows};
+  if (auto scan = dyn_cast<ScanOp>(*op)) {
+    // Tiles of grouped heads are one head or all. All of them, if their columns
+    // are those of a block.
+    int64_t columns = std::min(extent(2), device::kScanColumns);
+    bool together = !ShapedType::isDynamic(extents[1]) &&
+                    extents[1] * extent(2) <= 4 * device::kScanColumns;
+    return SmallVector<int64_t>{1, together ? 0 : 1, columns};
+  }
+  if (isa<CausalConvOp>(op))
+    return SmallVector<int64_t>{1, device::kConvChannels};
+  if (isa<RouteOp>(op))
+    return SmallVector<int64_t>{device::kRouteRows};
+  if (isa<ExpertMatMulOp>(op))
+    return SmallVector<int64_t>{device::kExpertColumns};
+  SmallVector<int64_t> tiles(extents.size(), 1);
+  if (auto norm = dyn_cast<NormOp>(*op)) {
+    if (!tiles.empty())
+      tiles.back() = chooseNormRows(norm.getInput(), norm.getAxis());
+    return tiles;
+  }
+  if (auto norm = dyn_cast<GatedNormOp>(*op)) {
+    unsigned rank = norm.getInput().getType().getRank();
+    if (!tiles.empty())
+      tiles.back() = chooseNormRows(norm.getInput(), rank - 1);
+    return tiles;
+  }
+  if (isa<RopeOp, CacheAppendOp, RingReadOp>(op)) {
+    // Rings are not cut over time.
+    tiles.assign({1, 1, 16});
+    tiles.resize(extents.size());
+    return tiles;
+  }
+  return std::nullopt;
+}
+
 SmallVector<int64_t>
 TileChooser::choose(DestinationStyleOpInterface contraction) {
+  if (forDevice)
+    if (auto tiles = chooseForDevice())
+      return *tiles;
   if (auto attention = dyn_cast<AttentionOp>(*op))
     return {1, chooseHeads(attention), kAttentionRows};
   if (auto scan = dyn_cast<ScanOp>(*op))
@@ -204,7 +309,13 @@ TileChooser::choose(DestinationStyleOpInterface contraction) {
   }
   if (contraction)
     return chooseContraction(contraction);
-  return chooseByVolume(kElementsPerBlock);
+  if (!forDevice)
+    return chooseByVolume(kElementsPerBlock);
+  // Warps share the terms of a sum: a block has several sums for each.
+  return chooseByVolume(
+      llvm::is_contained(types, utils::IteratorType::reduction)
+          ? device::kSumsPerBlock
+          : device::kElementsPerBlock);
 }
 
 /// Upstream's tiling divides by the sizes of loops, and a slice of nothing (the
@@ -238,7 +349,7 @@ struct TileToGrid : impl::TileToGridPassBase<TileToGrid> {
       return;
     SmallVector<int64_t> tiles =
         tileSizes.empty()
-            ? TileChooser(root).choose(contraction)
+            ? TileChooser(root, forDevice).choose(contraction)
             : SmallVector<int64_t>(tileSizes.begin(), tileSizes.end());
     if (llvm::all_of(tiles, [](int64_t t) { return t == 0; }))
       return;

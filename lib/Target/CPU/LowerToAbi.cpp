@@ -11,6 +11,8 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 #include <cstddef>
@@ -90,6 +92,8 @@ struct MemRefSlots {
 };
 
 struct LowerToAbi : impl::LowerToAbiPassBase<LowerToAbi> {
+  using Base::Base;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     if (failed(verifyLevel(module)))
@@ -116,6 +120,9 @@ struct LowerToAbi : impl::LowerToAbiPassBase<LowerToAbi> {
 
   LogicalResult verifyLevel(ModuleOp module);
   void lowerKernel(func::FuncOp kernel, const LLVMTypeConverter &types);
+  void emitWrapper(func::FuncOp body, StringAttr name, ArrayRef<Type> params);
+  void emitDeviceWrapper(func::FuncOp body, StringAttr name,
+                         ArrayRef<Type> params);
   LogicalResult lowerEntry(func::FuncOp entry, const LLVMTypeConverter &types);
   LogicalResult emitShapes(func::FuncOp entry, const LLVMTypeConverter &types);
   void lowerLaunch(Emitter &b, LaunchOp launch, Value context, Value slots);
@@ -203,8 +210,16 @@ void LowerToAbi::lowerKernel(func::FuncOp kernel,
   kernel->removeAttr(kKernelAttr);
   kernel.setFunctionType(builder.getFunctionType(params, {}));
   kernel.removeArgAttrsAttr();
+  // LLVM takes a barrier for a call that cannot touch what noalias pointers
+  // point to, and would move accesses of other threads' results across it.
+  bool hasBarriers =
+      forDevice && kernel
+                       .walk([](gpu::BarrierOp) {
+                         return WalkResult::interrupt();
+                       })
+                       .wasInterrupted();
   for (auto [i, pointer] : llvm::enumerate(isPointer))
-    if (pointer)
+    if (pointer && !hasBarriers)
       kernel.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                         builder.getUnitAttr());
   auto internal = LLVM::LinkageAttr::get(builder.getContext(),
@@ -213,19 +228,70 @@ void LowerToAbi::lowerKernel(func::FuncOp kernel,
   kernel->setAttr("passthrough",
                   builder.getStrArrayAttr({"alwaysinline", "nounwind"}));
 
+  if (forDevice)
+    emitDeviceWrapper(kernel, name, params);
+  else
+    emitWrapper(kernel, name, params);
+}
+
+/// The function that the runtime's threads call.
+void LowerToAbi::emitWrapper(func::FuncOp body, StringAttr name,
+                             ArrayRef<Type> params) {
+  OpBuilder builder(body);
+  Type ptr = LLVM::LLVMPointerType::get(builder.getContext());
   auto wrapper = func::FuncOp::create(
-      builder, loc, name,
-      builder.getFunctionType({b.ptr, builder.getI64Type()}, {}));
-  wrapper->setAttr("llvm.linkage", internal);
+      builder, body.getLoc(), name,
+      builder.getFunctionType({ptr, builder.getI64Type()}, {}));
+  wrapper->setAttr("llvm.linkage",
+                   LLVM::LinkageAttr::get(builder.getContext(),
+                                          LLVM::Linkage::Internal));
   wrapper->setAttr("passthrough", builder.getStrArrayAttr({"nounwind"}));
   Block *entry = wrapper.addEntryBlock();
-  Emitter w(loc, OpBuilder::atBlockBegin(entry), types);
+  LLVMTypeConverter types(builder.getContext());
+  Emitter w(body.getLoc(), OpBuilder::atBlockBegin(entry), types);
   SmallVector<Value> operands;
-  for (auto [i, type] : llvm::enumerate(ArrayRef(params).drop_back()))
+  for (auto [i, type] : llvm::enumerate(params.drop_back()))
     operands.push_back(w.loadSlot(type, entry->getArgument(0), i));
   operands.push_back(entry->getArgument(1));
-  func::CallOp::create(w, kernel, operands);
+  func::CallOp::create(w, body, operands);
   func::ReturnOp::create(w);
+}
+
+/// The kernel of a GPU: the argument array is its one parameter, by value; the
+/// block's number is the hardware's.
+void LowerToAbi::emitDeviceWrapper(func::FuncOp body, StringAttr name,
+                                   ArrayRef<Type> params) {
+  OpBuilder builder(body);
+  MLIRContext *context = builder.getContext();
+  Type ptr = LLVM::LLVMPointerType::get(context);
+  auto wrapper = LLVM::LLVMFuncOp::create(
+      builder, body.getLoc(), name,
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), {ptr}));
+  auto array = LLVM::LLVMArrayType::get(
+      builder.getI64Type(), std::max<size_t>(params.size() - 1, 1));
+  wrapper.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(),
+                     TypeAttr::get(array));
+  wrapper.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(),
+                     builder.getI64IntegerAttr(8));
+  wrapper->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
+                   builder.getUnitAttr());
+  int64_t threads = 1;
+  if (auto attr = body->getAttrOfType<IntegerAttr>(kThreadsAttr))
+    threads = attr.getInt();
+  wrapper->setAttr(NVVM::NVVMDialect::getReqntidAttrName(),
+                   builder.getDenseI32ArrayAttr({int32_t(threads)}));
+  for (Operation *function : {body.getOperation(), wrapper.getOperation()})
+    function->setAttr(kDeviceAttr, builder.getUnitAttr());
+  Block *entry = wrapper.addEntryBlock(builder);
+  LLVMTypeConverter types(context);
+  Emitter w(body.getLoc(), OpBuilder::atBlockBegin(entry), types);
+  SmallVector<Value> operands;
+  for (auto [i, type] : llvm::enumerate(params.drop_back()))
+    operands.push_back(w.loadSlot(type, entry->getArgument(0), i));
+  Value block = NVVM::BlockIdXOp::create(w, builder.getI32Type());
+  operands.push_back(LLVM::ZExtOp::create(w, builder.getI64Type(), block));
+  func::CallOp::create(w, body, operands);
+  LLVM::ReturnOp::create(w, ValueRange());
 }
 
 void LowerToAbi::lowerLaunch(Emitter &b, LaunchOp launch, Value context,
@@ -252,8 +318,11 @@ void LowerToAbi::lowerLaunch(Emitter &b, LaunchOp launch, Value context,
     push(b.toI64(size));
   numSlots += next;
   auto kernelType = b.getFunctionType({b.ptr, b.getI64Type()}, {});
-  Value function = b.cast(
-      b.ptr, func::ConstantOp::create(b, kernelType, launch.getKernelAttr()));
+  // A GPU's kernels are known by their numbers.
+  Value function =
+      forDevice ? LLVM::ZeroOp::create(b, b.ptr).getResult()
+                : b.cast(b.ptr, func::ConstantOp::create(
+                                    b, kernelType, launch.getKernelAttr()));
   Value index =
       b.constant(kernelIndex.lookup(launch.getKernelAttr().getAttr()));
   Value callee = b.loadSlot(b.ptr, context, 0);

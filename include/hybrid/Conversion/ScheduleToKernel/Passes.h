@@ -30,6 +30,11 @@ inline constexpr llvm::StringLiteral kArenaBytesAttr = "hybrid.arena_bytes";
 inline constexpr llvm::StringLiteral kInputsAttr = "hybrid.inputs";
 inline constexpr llvm::StringLiteral kOutputsAttr = "hybrid.outputs";
 
+/// On kernels for GPUs (i64): threads of a block, and the bytes of shared
+/// memory that it uses.
+inline constexpr llvm::StringLiteral kThreadsAttr = "hybrid.threads";
+inline constexpr llvm::StringLiteral kSharedBytesAttr = "hybrid.shared_bytes";
+
 /// On a contraction (a unit attribute): its operands lie in a near cache, so
 /// that reading one again costs little.
 inline constexpr llvm::StringLiteral kInCacheAttr = "hybrid.in_cache";

@@ -88,7 +88,9 @@ def TileToGridPass : Pass<"hybrid-tile-to-grid", "::mlir::func::FuncOp"> {
   }];
   let options = [
     ListOption<"tileSizes", "tile-sizes", "int64_t",
-               "tile sizes instead of the chosen ones; 0 leaves a loop whole">
+               "tile sizes instead of the chosen ones; 0 leaves a loop whole">,
+    Option<"forDevice", "for-device", "bool", "false",
+           "blocks for the threads of a GPU's multiprocessor instead of a CPU core">
   ];
   let statistics = [
     Statistic<"numTiled", "num-tiled", "kernels cut into blocks">
@@ -115,6 +117,53 @@ def BufferizeKernelsPass : Pass<"hybrid-bufferize-kernels", "::mlir::func::FuncO
   ];
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
+def DistributeThreadsPass : Pass<"hybrid-distribute-threads", "::mlir::func::FuncOp"> {
+  let summary = "Distributes a block's work over the threads of a GPU";
+  let description = [{
+    Each operation of a block by itself: the points of its parallel loops go to
+    the block's threads, neighbours to neighbouring threads; where a reduction has few
+    results the lanes of a warp share it and add up with shuffles. Behind each operation
+    stands a barrier. Norms, attention, scans, convolutions, caches and experts have a form for
+    threads of their own (see docs/gpu.md). What a block keeps between its operations lies in
+    shared memory; a kernel that needs more of it than the device has is an error. The kernel's
+    attributes `hybrid.threads` and `hybrid.shared_bytes` say what a launch has to ask for.
+
+    Before:
+    ```mlir
+    linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>, affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]} ins(%x : memref<1024xf32>) outs(%y : memref<1024xf32>) {
+    ^bb0(%in: f32, %out: f32):
+      %e = math.exp %in : f32
+      linalg.yield %e : f32
+    }
+    ```
+    After:
+    ```mlir
+    %thread = gpu.thread_id x
+    scf.for %i = %thread to %c1024 step %c256 {
+      %v = memref.load %x[%i] : memref<1024xf32>
+      %e = math.exp %v : f32
+      memref.store %e, %y[%i] : memref<1024xf32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"threads", "threads", "int64_t", "256", "threads of a block, whole warps">,
+    Option<"maxShared", "max-shared", "int64_t", "101376",
+           "bytes of shared memory that a block may have">
+  ];
+  let statistics = [
+    Statistic<"numDistributed", "num-distributed", "operations distributed over threads">,
+    Statistic<"numProducts", "num-products", "products of matrices among them with tiles">,
+    Statistic<"numBarriers", "num-barriers", "barriers between operations">,
+    Statistic<"numShared", "num-shared", "buffers in shared memory">,
+    Statistic<"sharedBytes", "shared-bytes", "their sizes added up">
+  ];
+  let dependentDialects = ["::mlir::gpu::GPUDialect", "::mlir::NVVM::NVVMDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect",
+                           "::mlir::math::MathDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::affine::AffineDialect", "::mlir::vector::VectorDialect"];
 }
 
 def LowerComputationsPass : Pass<"hybrid-lower-computations", "::mlir::func::FuncOp"> {

@@ -13,6 +13,9 @@ namespace hybrid {
 #define GEN_PASS_REGISTRATION
 #include "hybrid/Target/CPU/Passes.h.inc"
 
+/// On functions that lower-to-abi made for a GPU.
+inline constexpr llvm::StringLiteral kDeviceAttr = "hybrid.device";
+
 } // namespace hybrid
 
 #endif // HYBRID_TARGET_CPU_PASSES_H

@@ -36,12 +36,19 @@ def LowerToAbiPass : Pass<"hybrid-lower-to-abi", "::mlir::ModuleOp"> {
     hybrid.launch @k grid(%n) ins(%x : memref<?x64xf32>)
     ```
     After: stores of a pointer and a size, and an indirect `llvm.call`.
+
+    With `for-device` the kernels are a GPU's: `@<kernel>(ptr args)` has the argument array as
+    a parameter by value, takes the block's number from the hardware, and is marked
+    `hybrid.device` for `hybrid-outline-device`; launches pass no function.
   }];
+  let options = [
+    Option<"forDevice", "for-device", "bool", "false", "kernels for a GPU">
+  ];
   let statistics = [
     Statistic<"numSlots", "num-slots", "argument slots of all launches">
   ];
-  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect",
-                           "::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect"];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect"];
 }
 
 #endif // HYBRID_TARGET_CPU_PASSES_TD
