@@ -244,7 +244,9 @@ std::vector<WeightRef> Compilation::getWeights() {
           weight.parts.push_back({"", 0, get(part, "length"), toBytes(data)});
         else
           weight.parts.push_back({part.getAs<StringAttr>("file").str(),
-                                  get(part, "offset"), get(part, "length"), {}});
+                                  get(part, "offset"),
+                                  get(part, "length"),
+                                  {}});
       if (auto panels = info.getAs<DictionaryAttr>("panels"))
         weight.panels = {get(panels, "rows"), get(panels, "columns"),
                          get(panels, "width"), get(panels, "bytes"),
@@ -373,9 +375,8 @@ bool Compilation::parseTarget() {
       return fail(parsed.takeError());
     gpu = std::move(*parsed);
     // Host programs fill argument arrays: any processor will do.
-    spec = llvm::Triple(llvm::sys::getDefaultTargetTriple()).isX86()
-               ? "x86-64"
-               : "native";
+    spec = llvm::Triple(llvm::sys::getDefaultTargetTriple()).isX86() ? "x86-64"
+                                                                     : "native";
   } else if (options.stage == Stage::PTX) {
     return fail("--emit=ptx is for targets that are GPUs, like "
                 "--target=cuda:sm_90a");

@@ -119,9 +119,10 @@ std::map<std::string, int64_t> getStateBytes(ModuleOp module,
   return bytes;
 }
 
-llvm::Expected<json::Object>
-buildManifest(ModuleOp module, const CPUTarget &target,
-              const std::optional<GPUTarget> &gpu, json::Object model) {
+llvm::Expected<json::Object> buildManifest(ModuleOp module,
+                                           const CPUTarget &target,
+                                           const std::optional<GPUTarget> &gpu,
+                                           json::Object model) {
   json::Object manifest;
   manifest["compiler"] = "0.1.0";
   manifest["model"] = std::move(model);

@@ -195,9 +195,9 @@ void CUDADevice::copy(void *to, const void *from, uint64_t bytes) {
     return;
   image->use();
   flush();
-  image->check(driver.cuMemcpyDtoDAsync_v2(toDevice(to), toDevice(from), bytes,
-                                           stream),
-               "copying on the GPU");
+  image->check(
+      driver.cuMemcpyDtoDAsync_v2(toDevice(to), toDevice(from), bytes, stream),
+      "copying on the GPU");
 }
 
 void CUDADevice::zero(void *memory, uint64_t bytes) {
@@ -321,13 +321,14 @@ CUresult CUDADevice::build(Graph &graph) {
     CUgraphNode added = nullptr;
     // Each launch sees all of those before.
     result = driver.cuGraphAddKernelNode(
-        &added, graph.graph, graph.nodes.empty() ? nullptr : &graph.nodes.back(),
+        &added, graph.graph,
+        graph.nodes.empty() ? nullptr : &graph.nodes.back(),
         graph.nodes.empty() ? 0 : 1, &node);
     graph.nodes.push_back(added);
   }
-  return result ? result
-                : driver.cuGraphInstantiateWithFlags(&graph.exec, graph.graph,
-                                                     0);
+  return result
+             ? result
+             : driver.cuGraphInstantiateWithFlags(&graph.exec, graph.graph, 0);
 }
 
 CUresult CUDADevice::update(Graph &graph) {

@@ -100,8 +100,9 @@ private:
 /// The device `name` ("cpu", "cuda", "cuda:1", …; empty: what the module is
 /// compiled for) for the module's launches. `threads`: of cpu. Throws
 /// RuntimeError.
-std::unique_ptr<Device> createDevice(const std::shared_ptr<const Module> &module,
-                                     const std::string &name, int threads);
+std::unique_ptr<Device>
+createDevice(const std::shared_ptr<const Module> &module,
+             const std::string &name, int threads);
 
 } // namespace hybrid
 

@@ -398,8 +398,8 @@ void Session::reserveOnDevice(const Binding &binding) {
   const auto grow = [&](DeviceMemory &memory, uint64_t bytes,
                         const std::string &name) {
     if (!memory.data() || memory.size() < bytes)
-      memory = DeviceMemory::zeroed(
-          *device, std::max(bytes, 2 * memory.size()), name);
+      memory = DeviceMemory::zeroed(*device, std::max(bytes, 2 * memory.size()),
+                                    name);
   };
   for (size_t i = 0; i < inputCopies.size(); ++i)
     grow(inputCopies[i], binding.inputBytes(i), manifest.inputs[i].name);

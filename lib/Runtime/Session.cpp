@@ -102,9 +102,8 @@ void Session::reset() {
 void Session::resetSequence(int64_t sequence) {
   requireSequence(sequence);
   // Positions of states with a length are written before they are read.
-  visitFixedStates(sequence, [&](char *data, uint64_t bytes) {
-    device->zero(data, bytes);
-  });
+  visitFixedStates(
+      sequence, [&](char *data, uint64_t bytes) { device->zero(data, bytes); });
   sequences[size_t(sequence)] = Sequence();
 }
 

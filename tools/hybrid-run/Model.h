@@ -33,7 +33,8 @@ using SessionPtr = std::unique_ptr<HybridSession, CloseSession>;
 /// The model of the command line; --verify-hashes adds to the flags.
 ModulePtr openModule(const Options &options,
                      uint32_t flags = HYBRID_OPEN_DEFAULT);
-SessionPtr createSession(HybridModule *module, const Options &options, int64_t batch);
+SessionPtr createSession(HybridModule *module, const Options &options,
+                         int64_t batch);
 /// Takes up the states of --restore, cut to the tokens of --crop.
 void restoreSession(HybridSession *session, const Options &options);
 

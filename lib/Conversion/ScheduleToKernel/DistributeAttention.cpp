@@ -109,8 +109,7 @@ Value AttentionDistribution::dot(Value key) {
         Value sum = carried[0];
         for (int64_t i = 0; i < width; ++i) {
           Value k = vector::ExtractOp::create(b, keys, ArrayRef<int64_t>{i});
-          sum = b.add(
-              sum, b.mul(b.load(query, {w, b.addI(d, b.index(i))}), k));
+          sum = b.add(sum, b.mul(b.load(query, {w, b.addI(d, b.index(i))}), k));
         }
         return SmallVector<Value>{sum};
       })[0];
@@ -163,8 +162,7 @@ void AttentionDistribution::storeMean(Value isEmpty) {
   auto found = scf::IfOp::create(b, isEmpty, /*withElseRegion=*/false);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(found.thenBlock());
-  Value keys =
-      b.minI(op.getKvLength(), b.dim(op.getKey(), op.getKvTimeDim()));
+  Value keys = b.minI(op.getKvLength(), b.dim(op.getKey(), op.getKvTimeDim()));
   Value count = arith::SIToFPOp::create(
       b, b.getComputeType(),
       arith::IndexCastOp::create(b, b.getI64Type(), b.maxI(keys, b.index(1))));
@@ -213,9 +211,9 @@ void AttentionDistribution::mergeWarps(Value best, Value normaliser,
   put(best, b.index(valueDim));
   put(normaliser, b.index(valueDim + 1));
   b.barrier();
-  auto isFirst = scf::IfOp::create(
-      b, b.cmpI(arith::CmpIPredicate::eq, w, b.index(0)),
-      /*withElseRegion=*/false);
+  auto isFirst =
+      scf::IfOp::create(b, b.cmpI(arith::CmpIPredicate::eq, w, b.index(0)),
+                        /*withElseRegion=*/false);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(isFirst.thenBlock());
@@ -283,8 +281,7 @@ void AttentionDistribution::lowerRow(Value rowIv) {
         Value reference = b.select(b.isNegInf(best), b.real(0), best);
         Value rescale = b.exp(b.sub(carried[0], reference));
         Value p = b.exp(b.sub(s, reference));
-        Value normaliser =
-            b.add(b.mul(carried[1], rescale), b.sumLanes(p));
+        Value normaliser = b.add(b.mul(carried[1], rescale), b.sumLanes(p));
         SmallVector<Value> sums = {best, normaliser};
         for (Value sum : carried.drop_front(2))
           sums.push_back(b.mul(sum, rescale));
@@ -298,8 +295,7 @@ void AttentionDistribution::lowerRow(Value rowIv) {
                 Value d = element(part);
                 if ((part + 1) * kWarpSize > valueDim)
                   d = b.minI(d, b.index(valueDim - 1));
-                Value v =
-                    b.load(op.getValue(), keyIndex(b.addI(start, i), d));
+                Value v = b.load(op.getValue(), keyIndex(b.addI(start, i), d));
                 next.push_back(b.add(before[part], b.mul(weight, v)));
               }
               return next;

@@ -52,14 +52,12 @@ public:
     b.nest(outer, body);
   }
   Value sum(llvm::function_ref<Value(Value)> term) {
-    Value own = b.reduce(first(), length, step(), b.real(0),
-                         [&](Value i, ValueRange carried) {
-                           return SmallVector<Value>{
-                               b.add(carried[0], term(i))};
-                         })[0];
+    Value own = b.reduce(
+        first(), length, step(), b.real(0), [&](Value i, ValueRange carried) {
+          return SmallVector<Value>{b.add(carried[0], term(i))};
+        })[0];
     auto add = [&](Value x, Value y) { return b.add(x, y); };
-    return byWarps ? b.reduceLanes(own, add)
-                   : b.reduceBlock(own, add, scratch);
+    return byWarps ? b.reduceLanes(own, add) : b.reduceBlock(own, add, scratch);
   }
   void elements(llvm::function_ref<void(Value)> body) {
     b.loop(first(), length, step(), body);
@@ -113,19 +111,19 @@ void distributeNorm(NormOp op, int64_t threads) {
     };
     Value mean;
     if (op.getKind() == NormKind::Layer)
-      mean = b.div(row.sum([&](Value i) { return b.load(input, at(i)); }),
-                   count);
+      mean =
+          b.div(row.sum([&](Value i) { return b.load(input, at(i)); }), count);
     auto centred = [&](ValueRange index) {
       Value x = b.load(input, index);
       return mean ? b.sub(x, mean) : x;
     };
     Value variance = b.div(row.sum([&](Value i) {
-                             Value x = centred(at(i));
-                             return b.mul(x, x);
-                           }),
+      Value x = centred(at(i));
+      return b.mul(x, x);
+    }),
                            count);
-    Value inverse = b.rsqrt(
-        b.add(variance, b.real(op.getEpsilon().convertToDouble())));
+    Value inverse =
+        b.rsqrt(b.add(variance, b.real(op.getEpsilon().convertToDouble())));
     row.elements([&](Value i) {
       SmallVector<Value> index = at(i);
       Value n = b.roundTo(op.getInput().getType().getElementType(),
@@ -170,12 +168,12 @@ void distributeGatedNorm(GatedNormOp op, int64_t threads) {
       return gateFirst ? b.mul(x, gate(i)) : x;
     };
     Value variance = b.div(row.sum([&](Value i) {
-                             Value x = gated(i);
-                             return b.mul(x, x);
-                           }),
+      Value x = gated(i);
+      return b.mul(x, x);
+    }),
                            count);
-    Value inverse = b.rsqrt(
-        b.add(variance, b.real(op.getEpsilon().convertToDouble())));
+    Value inverse =
+        b.rsqrt(b.add(variance, b.real(op.getEpsilon().convertToDouble())));
     row.elements([&](Value i) {
       Value n = b.mul(gated(i), inverse);
       if (Value scale = op.getScale()) {
@@ -217,8 +215,7 @@ void distributeRope(RopeOp op, int64_t threads) {
     if (Value positions = op.getPositions()) {
       auto type = cast<MemRefType>(positions.getType());
       Value position = b.toIndex(memref::LoadOp::create(
-          b, positions,
-          ValueRange{type.getDimSize(0) == 1 ? zero : batch, t}));
+          b, positions, ValueRange{type.getDimSize(0) == 1 ? zero : batch, t}));
       // A position outside the table must not read outside it.
       Value last = b.subI(b.dim(op.getCos(), 0), b.index(1));
       table = {b.maxI(zero, b.minI(position, last))};
@@ -228,8 +225,7 @@ void distributeRope(RopeOp op, int64_t threads) {
     table.push_back(m);
     Value c = b.load(op.getCos(), table), s = b.load(op.getSin(), table);
     Value first = op.getInterleaved() ? b.mulI(m, b.index(2)) : m;
-    Value second =
-        b.addI(first, b.index(op.getInterleaved() ? 1 : half));
+    Value second = b.addI(first, b.index(op.getInterleaved() ? 1 : half));
     Value x1 = b.load(input, at(first)), x2 = b.load(input, at(second));
     b.store(b.sub(b.mul(c, x1), b.mul(s, x2)), op.getInit(), at(first));
     b.store(b.add(b.mul(s, x1), b.mul(c, x2)), op.getInit(), at(second));
@@ -245,9 +241,10 @@ void distributeCumSum(CumSumOp op, int64_t threads) {
   unsigned axis = op.getAxis();
   Value length = outer[axis], one = b.index(1);
   outer[axis] = one;
-  Value none = isFloat ? b.real(0)
-                       : arith::ConstantOp::create(b, b.getIntegerAttr(type, 0))
-                             .getResult();
+  Value none =
+      isFloat
+          ? b.real(0)
+          : arith::ConstantOp::create(b, b.getIntegerAttr(type, 0)).getResult();
   b.parallel(outer, [&](ValueRange ivs) {
     b.reduce(b.index(0), length, one, none, [&](Value i, ValueRange carried) {
       SmallVector<Value> index(ivs);
@@ -291,26 +288,24 @@ static int64_t numPositions(Value cache) {
 
 void distributeCacheAppend(CacheAppendOp op, int64_t threads) {
   ThreadBuilder b(op, op.getInput().getType().getElementType(), threads);
-  Value input = op.getInput(), cache = op.getCache(), zero = b.index(0);
+  Value input = op.getInput(), cache = op.getCache();
   Value time = b.dim(input, op.getTimeDim());
   SmallVector<Value> space = {b.dim(input, 0), b.dim(input, op.getHeadDim()),
                               time, b.dim(input, 3)};
   b.parallel(space, [&](ValueRange ivs) {
     Value t = ivs[2], first = op.getPosition();
     if (Value positions = op.getPositions())
-      first = b.addI(
-          b.toIndex(memref::LoadOp::create(b, positions, ivs[0])), first);
+      first = b.addI(b.toIndex(memref::LoadOp::create(b, positions, ivs[0])),
+                     first);
     Value slot = b.addI(first, t), isKept;
     if (op.getRing()) {
       int64_t size = numPositions(cache), sinks = op.getSinkPrefix();
       // The prefix, and of the rest what later positions don't overwrite.
-      Value inPrefix =
-          b.cmpI(arith::CmpIPredicate::slt, slot, b.index(sinks));
+      Value inPrefix = b.cmpI(arith::CmpIPredicate::slt, slot, b.index(sinks));
       Value ends = b.subI(time, b.index(size - sinks));
-      isKept = arith::OrIOp::create(
-          b, inPrefix, b.cmpI(arith::CmpIPredicate::sge, t, ends));
-      Value inRing =
-          ringSlot(b, b.maxI(slot, b.index(sinks)), size, sinks);
+      isKept = arith::OrIOp::create(b, inPrefix,
+                                    b.cmpI(arith::CmpIPredicate::sge, t, ends));
+      Value inRing = ringSlot(b, b.maxI(slot, b.index(sinks)), size, sinks);
       slot = b.select(inPrefix, slot, inRing);
     }
     OpBuilder::InsertionGuard guard(b);
@@ -323,7 +318,6 @@ void distributeCacheAppend(CacheAppendOp op, int64_t threads) {
     memref::StoreOp::create(b, value, cache,
                             ValueRange{ivs[0], ivs[1], slot, ivs[3]});
   });
-  (void)zero;
   op.erase();
 }
 
@@ -351,26 +345,24 @@ void distributeRingRead(RingReadOp op, int64_t threads) {
       return branch.getResult(0);
     };
     Value isKept = b.cmpI(arith::CmpIPredicate::slt, j, kept);
-    Value isGiven =
-        b.cmpI(arith::CmpIPredicate::slt, b.subI(j, kept), time);
+    Value isGiven = b.cmpI(arith::CmpIPredicate::slt, b.subI(j, kept), time);
     Value value = choose(
         isKept,
         [&]() -> Value {
           Value inPrefix = b.cmpI(arith::CmpIPredicate::slt, j, b.index(sinks));
           Value later = b.maxI(b.addI(j, shift), b.index(sinks));
-          Value slot =
-              b.select(inPrefix, j, ringSlot(b, later, size, sinks));
-          return memref::LoadOp::create(
-              b, op.getRing(), ValueRange{ivs[0], ivs[1], slot, d});
+          Value slot = b.select(inPrefix, j, ringSlot(b, later, size, sinks));
+          return memref::LoadOp::create(b, op.getRing(),
+                                        ValueRange{ivs[0], ivs[1], slot, d});
         },
         [&] {
           return choose(
               isGiven,
               [&]() -> Value {
-                return memref::LoadOp::create(
-                    b, input,
-                    headIndex(op.getHeadDim(), ivs[0], ivs[1],
-                              b.subI(j, kept), d));
+                return memref::LoadOp::create(b, input,
+                                              headIndex(op.getHeadDim(), ivs[0],
+                                                        ivs[1], b.subI(j, kept),
+                                                        d));
               },
               [&]() -> Value {
                 return arith::ConstantOp::create(b, b.getZeroAttr(element));
@@ -421,9 +413,9 @@ Value CausalConvDistribution::loadColumn(Value batch, Value channel,
   b.setInsertionPointToStart(branch.thenBlock());
   scf::YieldOp::create(b, b.load(op.getState(), {batch, channel, column}));
   b.setInsertionPointToStart(branch.elseBlock());
-  scf::YieldOp::create(b, b.load(op.getInput(),
-                                 inputIndex(batch, channel,
-                                            b.subI(column, width))));
+  scf::YieldOp::create(
+      b,
+      b.load(op.getInput(), inputIndex(batch, channel, b.subI(column, width))));
   return branch.getResult(0);
 }
 
@@ -464,13 +456,11 @@ void CausalConvDistribution::lower() {
   Value batch = b.dim(op.getInput(), 0),
         channels = b.dim(op.getInput(), op.getChannelDim());
   if (isChannelLast)
-    b.parallel({batch, length, channels}, [&](ValueRange btc) {
-      computeOutput(btc[0], btc[2], btc[1]);
-    });
+    b.parallel({batch, length, channels},
+               [&](ValueRange btc) { computeOutput(btc[0], btc[2], btc[1]); });
   else
-    b.parallel({batch, channels, length}, [&](ValueRange bct) {
-      computeOutput(bct[0], bct[1], bct[2]);
-    });
+    b.parallel({batch, channels, length},
+               [&](ValueRange bct) { computeOutput(bct[0], bct[1], bct[2]); });
   b.barrier();
   b.parallel({batch, channels},
              [&](ValueRange bc) { updateState(bc[0], bc[1]); });
@@ -512,25 +502,24 @@ void distributeExpertMatMul(ExpertMatMulOp op, int64_t threads) {
   if (op.getTransposed()) {
     b.parallel(space, [&](ValueRange place) {
       Value expert = getExpert(place[0]);
-      b.store(b.sum(length,
-                    [&](Value h) {
-                      return term(place[0], expert, place[1], h);
-                    }),
-              op.getInit(), place);
+      b.store(
+          b.sum(length,
+                [&](Value h) { return term(place[0], expert, place[1], h); }),
+          op.getInit(), place);
     });
   } else {
     b.warps(space, [&](ValueRange place) {
       Value expert = getExpert(place[0]);
-      Value own = b.reduce(
-          b.lane(), length, b.index(kWarpSize), b.real(0),
-          [&](Value h, ValueRange carried) {
-            return SmallVector<Value>{
-                b.add(carried[0], term(place[0], expert, place[1], h))};
-          })[0];
+      Value own =
+          b.reduce(b.lane(), length, b.index(kWarpSize), b.real(0),
+                   [&](Value h, ValueRange carried) {
+                     return SmallVector<Value>{b.add(
+                         carried[0], term(place[0], expert, place[1], h))};
+                   })[0];
       Value sum = b.sumLanes(own);
-      auto isFirst = scf::IfOp::create(
-          b, b.cmpI(arith::CmpIPredicate::eq, b.lane(), zero),
-          /*withElseRegion=*/false);
+      auto isFirst =
+          scf::IfOp::create(b, b.cmpI(arith::CmpIPredicate::eq, b.lane(), zero),
+                            /*withElseRegion=*/false);
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(isFirst.thenBlock());
       b.store(sum, op.getInit(), place);

@@ -43,7 +43,8 @@ constexpr int64_t kPadding = 4;
 class Product {
 public:
   Product(RowsTimesMatrix theProduct, int64_t threads)
-      : product(theProduct), b(product.op, Float32Type::get(product.rows.getContext()), threads),
+      : product(theProduct),
+        b(product.op, Float32Type::get(product.rows.getContext()), threads),
         rows(b.dim(product.result, 0)), columns(b.dim(product.result, 1)),
         steps(b.dim(product.rows, 1)) {}
 
@@ -92,8 +93,8 @@ int64_t Product::vectorWidth() {
   auto type = cast<MemRefType>(product.matrix.getType());
   int64_t width = 16 * 8 / type.getElementTypeBitWidth();
   auto inner = getConstantIntValue(product.isTransposed ? steps : columns);
-  while (width > 1 && ((inner && *inner % width) ||
-                       !b.isAligned(product.matrix, width)))
+  while (width > 1 &&
+         ((inner && *inner % width) || !b.isAligned(product.matrix, width)))
     width /= 2;
   // Parts of a row that the tile cuts off have to be whole vectors, too.
   if (!inner && !product.isTransposed) {
@@ -158,8 +159,8 @@ void Product::lowerThinAcross(Value first, int64_t count) {
     Value stride = b.index(parts * kThinUnroll);
     // Whole rounds of all parts, then what is left.
     Value whole = b.mulI(b.divI(steps, stride), stride);
-    auto sums = b.reduce(
-        part, whole, stride, zeros, [&](Value k, ValueRange carried) {
+    auto sums =
+        b.reduce(part, whole, stride, zeros, [&](Value k, ValueRange carried) {
           SmallVector<Value> now(carried);
           for (int64_t u = 0; u < kThinUnroll; ++u)
             now = multiply(b.addI(k, b.index(u * parts)), now);
@@ -187,18 +188,18 @@ void Product::lowerThinAcross(Value first, int64_t count) {
     b.barrier();
     b.parallel({b.index(count), b.index(perPass)}, [&](ValueRange place) {
       Value row = b.addI(first, place[0]), at = b.addI(pass, place[1]);
-      Value exists = arith::AndIOp::create(
-          b, b.cmpI(arith::CmpIPredicate::ult, row, rows),
-          b.cmpI(arith::CmpIPredicate::ult, at, columns));
+      Value exists =
+          arith::AndIOp::create(b, b.cmpI(arith::CmpIPredicate::ult, row, rows),
+                                b.cmpI(arith::CmpIPredicate::ult, at, columns));
       auto branch = scf::IfOp::create(b, exists, /*withElseRegion=*/false);
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(branch.thenBlock());
       Value sum = b.real(0);
       for (int64_t w = 0; w < b.numWarps(); ++w)
-        sum = b.add(sum, b.load(scratch, {b.index(w),
-                                          b.addI(b.mulI(place[0],
-                                                        b.index(perPass)),
-                                                 place[1])}));
+        sum = b.add(
+            sum, b.load(scratch,
+                        {b.index(w), b.addI(b.mulI(place[0], b.index(perPass)),
+                                            place[1])}));
       finish(sum, row, at);
     });
   });
@@ -210,14 +211,14 @@ void Product::lowerThinAlong(Value first, int64_t count) {
   Value lane = b.lane();
   int64_t together = 2;
   // Columns in pairs, so that a lane has two loads under way and more.
-  Value pairs = b.divI(b.addI(columns, b.index(together - 1)),
-                       b.index(together));
+  Value pairs =
+      b.divI(b.addI(columns, b.index(together - 1)), b.index(together));
   b.warps({pairs}, [&](ValueRange place) {
     SmallVector<Value> at;
     for (int64_t c = 0; c < together; ++c)
-      at.push_back(b.minI(b.addI(b.mulI(place[0], b.index(together)),
-                                 b.index(c)),
-                          b.subI(columns, b.index(1))));
+      at.push_back(
+          b.minI(b.addI(b.mulI(place[0], b.index(together)), b.index(c)),
+                 b.subI(columns, b.index(1))));
     SmallVector<Value> zeros(count * together, b.real(0));
     auto multiply = [&](int64_t size, Value k, ValueRange sums) {
       SmallVector<Value> next(sums);
@@ -231,10 +232,10 @@ void Product::lowerThinAlong(Value first, int64_t count) {
           vector = b.loadAligned(product.matrix, {at[c], k}, size);
         for (int64_t i = 0; i < size; ++i) {
           Value weight =
-              size > 1 ? vector::ExtractOp::create(b, vector,
-                                                   ArrayRef<int64_t>{i})
-                             .getResult()
-                       : b.load(product.matrix, {at[c], k});
+              size > 1
+                  ? vector::ExtractOp::create(b, vector, ArrayRef<int64_t>{i})
+                        .getResult()
+                  : b.load(product.matrix, {at[c], k});
           for (int64_t r = 0; r < count; ++r) {
             Value &sum = next[c * count + r];
             sum = b.add(sum, b.mul(xs[r * size + i], weight));
@@ -250,10 +251,9 @@ void Product::lowerThinAlong(Value first, int64_t count) {
                            return multiply(width, k, carried);
                          });
     if (width > 1)
-      sums = b.reduce(b.addI(whole, lane), steps, b.index(kWarpSize), sums,
-                      [&](Value k, ValueRange carried) {
-                        return multiply(1, k, carried);
-                      });
+      sums = b.reduce(
+          b.addI(whole, lane), steps, b.index(kWarpSize), sums,
+          [&](Value k, ValueRange carried) { return multiply(1, k, carried); });
     for (int64_t c = 0; c < together; ++c)
       for (int64_t r = 0; r < count; ++r) {
         Value sum = b.sumLanes(sums[c * count + r]);
@@ -275,9 +275,9 @@ void Product::lowerThinAlong(Value first, int64_t count) {
 void Product::lowerThin() {
   if (isConstantIntValue(rows, 1))
     return lowerThinRows(b.index(0), 1);
-  auto isOne = scf::IfOp::create(
-      b, b.cmpI(arith::CmpIPredicate::eq, rows, b.index(1)),
-      /*withElseRegion=*/true);
+  auto isOne =
+      scf::IfOp::create(b, b.cmpI(arith::CmpIPredicate::eq, rows, b.index(1)),
+                        /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(isOne.thenBlock());
   lowerThinRows(b.index(0), 1);
@@ -298,8 +298,8 @@ Value Product::tileElement(Value memref, Value row, Value rowLimit, Value step,
   Value isInside = b.cmpI(arith::CmpIPredicate::ult, step, steps);
   row = b.minI(row, b.subI(rowLimit, one));
   step = b.minI(step, b.subI(steps, one));
-  Value value = isTransposed ? b.load(memref, {step, row})
-                             : b.load(memref, {row, step});
+  Value value =
+      isTransposed ? b.load(memref, {step, row}) : b.load(memref, {row, step});
   return b.select(isInside, value, b.real(0));
 }
 
@@ -311,8 +311,8 @@ SmallVector<Value> Product::loadTiles(Value firstStep) {
     Value number = b.addI(b.thread(), b.index(i * threads));
     Value step = b.remI(number, b.index(kSteps)),
           row = b.divI(number, b.index(kSteps));
-    values.push_back(tileElement(product.rows, row, rows,
-                                 b.addI(firstStep, step), false));
+    values.push_back(
+        tileElement(product.rows, row, rows, b.addI(firstStep, step), false));
   }
   for (int64_t i = 0; i < kColumns * kSteps / threads; ++i) {
     Value number = b.addI(b.thread(), b.index(i * threads));
@@ -337,16 +337,15 @@ void Product::storeTiles(ValueRange values) {
   for (int64_t i = 0; i < kRows * kSteps / threads; ++i) {
     Value number = b.addI(b.thread(), b.index(i * threads));
     b.store(values[i], rowTile,
-            {b.remI(number, b.index(kSteps)),
-             b.divI(number, b.index(kSteps))});
+            {b.remI(number, b.index(kSteps)), b.divI(number, b.index(kSteps))});
   }
   values = values.drop_front(kRows * kSteps / threads);
   for (int64_t i = 0; i < kColumns * kSteps / threads; ++i) {
     Value number = b.addI(b.thread(), b.index(i * threads));
     if (product.isTransposed)
-      b.store(values[i], columnTile,
-              {b.remI(number, b.index(kSteps)),
-               b.divI(number, b.index(kSteps))});
+      b.store(
+          values[i], columnTile,
+          {b.remI(number, b.index(kSteps)), b.divI(number, b.index(kSteps))});
     else
       b.store(values[i], columnTile,
               {b.divI(number, b.index(kColumns)),
@@ -358,8 +357,7 @@ SmallVector<Value> Product::multiplyTiles(ValueRange sums) {
   int64_t across = kColumns / kThreadColumns;
   Value column = b.mulI(b.remI(b.thread(), b.index(across)),
                         b.index(kThreadColumns)),
-        row = b.mulI(b.divI(b.thread(), b.index(across)),
-                     b.index(kThreadRows));
+        row = b.mulI(b.divI(b.thread(), b.index(across)), b.index(kThreadRows));
   return llvm::to_vector_of<Value>(b.reduce(
       b.index(0), b.index(kSteps), b.index(1), sums,
       [&](Value k, ValueRange carried) {
@@ -367,8 +365,7 @@ SmallVector<Value> Product::multiplyTiles(ValueRange sums) {
         auto take = [&](Value tile, Value first, int64_t count,
                         SmallVector<Value> &to) {
           for (int64_t i = 0; i < count; i += 4) {
-            Value four =
-                b.loadAligned(tile, {k, b.addI(first, b.index(i))}, 4);
+            Value four = b.loadAligned(tile, {k, b.addI(first, b.index(i))}, 4);
             for (int64_t j = 0; j < 4; ++j)
               to.push_back(
                   vector::ExtractOp::create(b, four, ArrayRef<int64_t>{j}));
@@ -378,8 +375,8 @@ SmallVector<Value> Product::multiplyTiles(ValueRange sums) {
         take(columnTile, column, kThreadColumns, ws);
         for (int64_t r = 0; r < kThreadRows; ++r)
           for (int64_t c = 0; c < kThreadColumns; ++c)
-            next.push_back(b.add(carried[r * kThreadColumns + c],
-                                 b.mul(xs[r], ws[c])));
+            next.push_back(
+                b.add(carried[r * kThreadColumns + c], b.mul(xs[r], ws[c])));
         return next;
       }));
 }
@@ -390,28 +387,28 @@ void Product::lowerTiled() {
   int64_t numSums = kThreadRows * kThreadColumns;
   SmallVector<Value> carried(numSums, b.real(0));
   llvm::append_range(carried, loadTiles(b.index(0)));
-  auto results = b.reduce(
-      b.index(0), steps, b.index(kSteps), carried,
-      [&](Value first, ValueRange values) {
-        storeTiles(values.drop_front(numSums));
-        b.barrier();
-        SmallVector<Value> ahead = loadTiles(b.addI(first, b.index(kSteps)));
-        SmallVector<Value> next = multiplyTiles(values.take_front(numSums));
-        b.barrier();
-        llvm::append_range(next, ahead);
-        return next;
-      });
+  auto results = b.reduce(b.index(0), steps, b.index(kSteps), carried,
+                          [&](Value first, ValueRange values) {
+                            storeTiles(values.drop_front(numSums));
+                            b.barrier();
+                            SmallVector<Value> ahead =
+                                loadTiles(b.addI(first, b.index(kSteps)));
+                            SmallVector<Value> next =
+                                multiplyTiles(values.take_front(numSums));
+                            b.barrier();
+                            llvm::append_range(next, ahead);
+                            return next;
+                          });
   int64_t across = kColumns / kThreadColumns;
   Value column = b.mulI(b.remI(b.thread(), b.index(across)),
                         b.index(kThreadColumns)),
-        row = b.mulI(b.divI(b.thread(), b.index(across)),
-                     b.index(kThreadRows));
+        row = b.mulI(b.divI(b.thread(), b.index(across)), b.index(kThreadRows));
   for (int64_t r = 0; r < kThreadRows; ++r)
     for (int64_t c = 0; c < kThreadColumns; ++c) {
       Value m = b.addI(row, b.index(r)), n = b.addI(column, b.index(c));
-      Value exists = arith::AndIOp::create(
-          b, b.cmpI(arith::CmpIPredicate::ult, m, rows),
-          b.cmpI(arith::CmpIPredicate::ult, n, columns));
+      Value exists =
+          arith::AndIOp::create(b, b.cmpI(arith::CmpIPredicate::ult, m, rows),
+                                b.cmpI(arith::CmpIPredicate::ult, n, columns));
       auto branch = scf::IfOp::create(b, exists, /*withElseRegion=*/false);
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(branch.thenBlock());
@@ -466,9 +463,12 @@ std::optional<RowsTimesMatrix> RowsTimesMatrix::match(Operation *op) {
     unsigned matrix = 1 - rows;
     bool isTransposed = isMap(matrix, n, k);
     if (isMap(rows, m, k) && (isTransposed || isMap(matrix, k, n)))
-      return RowsTimesMatrix{generic, generic.getDpsInputs()[rows],
-                             generic.getDpsInputs()[matrix], result,
-                             isTransposed, op->hasAttr(kFromZeroAttr)};
+      return RowsTimesMatrix{generic,
+                             generic.getDpsInputs()[rows],
+                             generic.getDpsInputs()[matrix],
+                             result,
+                             isTransposed,
+                             op->hasAttr(kFromZeroAttr)};
   }
   return std::nullopt;
 }

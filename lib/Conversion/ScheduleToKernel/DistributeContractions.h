@@ -27,8 +27,8 @@ struct RowsTimesMatrix {
 /// of both operands go through shared memory and sums stay in registers.
 void distributeProduct(const RowsTimesMatrix &product, int64_t threads);
 
-/// Whether the tiles of a product can go to tensor cores: 16-bit floats in whole
-/// vectors.
+/// Whether the tiles of a product can go to tensor cores: 16-bit floats in
+/// whole vectors.
 bool fitsTensorCores(const RowsTimesMatrix &product, int64_t threads);
 /// Emits such a product (DistributeTensorCores.cpp).
 void multiplyOnTensorCores(const RowsTimesMatrix &product, ThreadBuilder &b);

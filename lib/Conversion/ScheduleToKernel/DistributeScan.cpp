@@ -139,8 +139,8 @@ SmallVector<Value> ScanDistribution::emitStep(Value t, ValueRange state,
 /// Columns `number` · columns … of the block's heads.
 void ScanDistribution::lowerColumns(Value number) {
   Value lane = b.lane();
-  Value item = b.addI(b.mulI(number, b.index(columns)),
-                      b.remI(lane, b.index(columns)));
+  Value item =
+      b.addI(b.mulI(number, b.index(columns)), b.remI(lane, b.index(columns)));
   Value total = b.mulI(heads, valueDim);
   isReal = b.cmpI(arith::CmpIPredicate::ult, item, total);
   // Lanes beyond the end compute the last column, too, and store nothing.
@@ -165,8 +165,8 @@ void ScanDistribution::lowerColumns(Value number) {
   } else {
     Value last = b.maxI(b.subI(length, one), zero);
     llvm::append_range(carried, loadStep(zero));
-    auto results = b.reduce(
-        zero, length, one, carried, [&](Value t, ValueRange values) {
+    auto results =
+        b.reduce(zero, length, one, carried, [&](Value t, ValueRange values) {
           SmallVector<Value> ahead = loadStep(b.minI(b.addI(t, one), last));
           SmallVector<Value> next =
               emitStep(t, values.take_front(rows), values.drop_front(rows));
@@ -196,8 +196,8 @@ void ScanDistribution::lower() {
   auto outputs = getConstantIntValue(b.dim(op.getInit(), 2)),
        all = getConstantIntValue(heads);
   outputsPerHead = outputs && all ? *outputs / *all : 1;
-  Value groups = b.divI(
-      b.addI(b.mulI(heads, valueDim), b.index(columns - 1)), b.index(columns));
+  Value groups = b.divI(b.addI(b.mulI(heads, valueDim), b.index(columns - 1)),
+                        b.index(columns));
   b.warps({b.dim(value, 0), groups}, [&](ValueRange place) {
     batch = place[0];
     lowerColumns(place[1]);

@@ -83,12 +83,11 @@ SmallVector<Value> TensorCoreProduct::loadTiles(Value first) {
       continue;
     }
     int64_t across = kColumns / kWidth;
-    Value column =
-        b.mulI(b.remI(number, constant(across)), constant(kWidth));
+    Value column = b.mulI(b.remI(number, constant(across)), constant(kWidth));
     Value step = b.addI(first, b.divI(number, constant(across)));
     vectors.push_back(b.loadAlignedRaw(
-        product.matrix,
-        {clamp(step, steps, 1), clamp(column, columns, kWidth)}, kWidth));
+        product.matrix, {clamp(step, steps, 1), clamp(column, columns, kWidth)},
+        kWidth));
   }
   return vectors;
 }
@@ -117,7 +116,8 @@ void TensorCoreProduct::storeTiles(ValueRange vectors) {
     for (int64_t j = 0; j < kWidth; ++j)
       memref::StoreOp::create(
           b,
-          vector::ExtractOp::create(b, vector, ArrayRef<int64_t>{j}).getResult(),
+          vector::ExtractOp::create(b, vector, ArrayRef<int64_t>{j})
+              .getResult(),
           columnTile, ValueRange{b.addI(column, constant(j)), step});
   }
 }
@@ -126,8 +126,8 @@ Value TensorCoreProduct::loadPair(Value tile, Value row, Value step) {
   Value pair = b.loadAlignedRaw(tile, {row, step}, 2);
   if (element.isF16())
     return pair;
-  Value word = vector::BitCastOp::create(
-      b, VectorType::get({1}, b.getI32Type()), pair);
+  Value word =
+      vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), pair);
   return vector::ExtractOp::create(b, word, ArrayRef<int64_t>{0});
 }
 
@@ -144,8 +144,8 @@ SmallVector<Value> TensorCoreProduct::multiplyTiles(ValueRange sums) {
   SmallVector<Value> next(sums);
   auto type = element.isF16() ? NVVM::MMATypes::f16 : NVVM::MMATypes::bf16;
   Type f32 = b.getF32Type();
-  Type four = LLVM::LLVMStructType::getLiteral(b.getContext(),
-                                               {f32, f32, f32, f32});
+  Type four =
+      LLVM::LLVMStructType::getLiteral(b.getContext(), {f32, f32, f32, f32});
   for (int64_t k = 0; k < kSteps; k += 16) {
     SmallVector<SmallVector<Value>> lefts, rights;
     for (int64_t m = 0; m < kRowTiles; ++m) {
@@ -158,9 +158,9 @@ SmallVector<Value> TensorCoreProduct::multiplyTiles(ValueRange sums) {
     for (int64_t n = 0; n < kColumnTiles; ++n) {
       rights.emplace_back();
       for (int64_t part : {0, 1})
-        rights.back().push_back(
-            loadPair(columnTile, b.addI(column, constant(n * 8)),
-                     b.addI(pair, constant(k + part * 8))));
+        rights.back().push_back(loadPair(columnTile,
+                                         b.addI(column, constant(n * 8)),
+                                         b.addI(pair, constant(k + part * 8))));
     }
     for (int64_t m = 0; m < kRowTiles; ++m)
       for (int64_t n = 0; n < kColumnTiles; ++n) {
@@ -173,8 +173,8 @@ SmallVector<Value> TensorCoreProduct::multiplyTiles(ValueRange sums) {
             std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row,
                                            NVVM::MMALayout::col});
         for (auto [i, sum] : llvm::enumerate(own))
-          sum = LLVM::ExtractValueOp::create(b, result, ArrayRef<int64_t>{
-                                                            int64_t(i)});
+          sum = LLVM::ExtractValueOp::create(b, result,
+                                             ArrayRef<int64_t>{int64_t(i)});
       }
   }
   return next;
@@ -213,17 +213,18 @@ void TensorCoreProduct::lower() {
   int64_t numSums = kRowTiles * kColumnTiles * 4;
   SmallVector<Value> carried(numSums, b.real(0));
   llvm::append_range(carried, loadTiles(constant(0)));
-  auto results = b.reduce(
-      constant(0), steps, constant(kSteps), carried,
-      [&](Value first, ValueRange values) {
-        storeTiles(values.drop_front(numSums));
-        b.barrier();
-        SmallVector<Value> ahead = loadTiles(b.addI(first, constant(kSteps)));
-        SmallVector<Value> next = multiplyTiles(values.take_front(numSums));
-        b.barrier();
-        llvm::append_range(next, ahead);
-        return next;
-      });
+  auto results = b.reduce(constant(0), steps, constant(kSteps), carried,
+                          [&](Value first, ValueRange values) {
+                            storeTiles(values.drop_front(numSums));
+                            b.barrier();
+                            SmallVector<Value> ahead =
+                                loadTiles(b.addI(first, constant(kSteps)));
+                            SmallVector<Value> next =
+                                multiplyTiles(values.take_front(numSums));
+                            b.barrier();
+                            llvm::append_range(next, ahead);
+                            return next;
+                          });
   storeSums(results.take_front(numSums));
 }
 

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ThreadBuilder.h"
 #include "DistributeContractions.h"
+#include "ThreadBuilder.h"
 #include "hybrid/Conversion/ScheduleToKernel/Passes.h"
 #include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -31,7 +31,8 @@ namespace {
 class LinalgDistribution {
 public:
   LinalgDistribution(linalg::LinalgOp op, int64_t threads)
-      : op(op), b(op, getElementTypeOrSelf(op->getOperands().back()), threads) {}
+      : op(op), b(op, getElementTypeOrSelf(op->getOperands().back()), threads) {
+  }
   void lower();
 
 private:
@@ -61,8 +62,8 @@ SmallVector<Value> LinalgDistribution::getIndices(OpOperand &operand,
   for (unsigned i = 0; i < map.getNumResults(); ++i)
     indices.push_back(getValueOrCreateConstantIndexOp(
         b, b.getLoc(),
-        affine::makeComposedFoldedAffineApply(b, b.getLoc(),
-                                              map.getSubMap({i}), place)));
+        affine::makeComposedFoldedAffineApply(b, b.getLoc(), map.getSubMap({i}),
+                                              place)));
   return indices;
 }
 
@@ -98,9 +99,8 @@ void LinalgDistribution::computePoint(ValueRange place) {
   SmallVector<Value> point(sizes.size(), b.index(0));
   for (auto [dim, value] : llvm::zip_equal(parallelDims, place))
     point[dim] = value;
-  auto outputs = llvm::to_vector(
-      llvm::map_range(op.getDpsInitsMutable(),
-                      [](OpOperand &output) { return &output; }));
+  auto outputs = llvm::to_vector(llvm::map_range(
+      op.getDpsInitsMutable(), [](OpOperand &output) { return &output; }));
   std::function<SmallVector<Value>(unsigned, ValueRange)> reduce =
       [&](unsigned level, ValueRange carried) -> SmallVector<Value> {
     if (level == reductionDims.size())
@@ -205,8 +205,7 @@ bool LinalgDistribution::reduceByWarps() {
 
 void LinalgDistribution::lower() {
   for (Range range : op.createLoopRanges(b, b.getLoc()))
-    sizes.push_back(
-        getValueOrCreateConstantIndexOp(b, b.getLoc(), range.size));
+    sizes.push_back(getValueOrCreateConstantIndexOp(b, b.getLoc(), range.size));
   op.getParallelDims(parallelDims);
   op.getReductionDims(reductionDims);
   if (!reduceByWarps()) {
@@ -228,8 +227,7 @@ bool isLast(Operation *op) {
     if (isa<scf::ForOp, scf::WhileOp>(op))
       return false;
     for (Operation *next = op->getNextNode(); next; next = next->getNextNode())
-      if (!next->hasTrait<OpTrait::IsTerminator>() &&
-          !isMemoryEffectFree(next))
+      if (!next->hasTrait<OpTrait::IsTerminator>() && !isMemoryEffectFree(next))
         return false;
     if (isa<scf::ForallOp>(op))
       return true;
@@ -237,8 +235,7 @@ bool isLast(Operation *op) {
   return true;
 }
 
-struct DistributeThreads
-    : impl::DistributeThreadsPassBase<DistributeThreads> {
+struct DistributeThreads : impl::DistributeThreadsPassBase<DistributeThreads> {
   using Base::Base;
 
   void runOnOperation() override {
@@ -250,9 +247,8 @@ struct DistributeThreads
     });
     SmallVector<Operation *> work;
     WalkResult result = kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
-      if (isa<linalg::LinalgOp>(op) ||
-          (isa<HybridDialect>(op->getDialect()) &&
-           isa<DestinationStyleOpInterface>(op))) {
+      if (isa<linalg::LinalgOp>(op) || (isa<HybridDialect>(op->getDialect()) &&
+                                        isa<DestinationStyleOpInterface>(op))) {
         if (!cast<DestinationStyleOpInterface>(op).hasPureBufferSemantics()) {
           op->emitError("has to be bufferised before threads can share it");
           return WalkResult::interrupt();
@@ -269,9 +265,9 @@ struct DistributeThreads
     for (Operation *op : work)
       if (failed(distribute(op)))
         return signalPassFailure();
-    kernel->setAttr(kThreadsAttr, IntegerAttr::get(
-                                      IntegerType::get(&getContext(), 64),
-                                      int64_t(threads)));
+    kernel->setAttr(kThreadsAttr,
+                    IntegerAttr::get(IntegerType::get(&getContext(), 64),
+                                     int64_t(threads)));
     if (failed(placeShared(kernel)))
       return signalPassFailure();
   }
@@ -311,13 +307,10 @@ LogicalResult DistributeThreads::distribute(Operation *op) {
     return success();
   }
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<AttentionOp>([&](auto o) {
-        return distributeAttention(o, count), success();
-      })
-      .Case<ScanOp>(
-          [&](auto o) { return distributeScan(o, count), success(); })
-      .Case<NormOp>(
-          [&](auto o) { return distributeNorm(o, count), success(); })
+      .Case<AttentionOp>(
+          [&](auto o) { return distributeAttention(o, count), success(); })
+      .Case<ScanOp>([&](auto o) { return distributeScan(o, count), success(); })
+      .Case<NormOp>([&](auto o) { return distributeNorm(o, count), success(); })
       .Case<GatedNormOp>(
           [&](auto o) { return distributeGatedNorm(o, count), success(); })
       .Case<CausalConvOp>(
@@ -326,8 +319,7 @@ LogicalResult DistributeThreads::distribute(Operation *op) {
           [&](auto o) { return distributeExpertMatMul(o, count), success(); })
       .Case<RouteOp>(
           [&](auto o) { return distributeRoute(o, count), success(); })
-      .Case<RopeOp>(
-          [&](auto o) { return distributeRope(o, count), success(); })
+      .Case<RopeOp>([&](auto o) { return distributeRope(o, count), success(); })
       .Case<CumSumOp>(
           [&](auto o) { return distributeCumSum(o, count), success(); })
       .Case<CacheAppendOp>(
@@ -373,8 +365,8 @@ LogicalResult DistributeThreads::placeShared(func::FuncOp kernel) {
       return buffer.emitError("a block-local buffer needs static sizes: ")
              << type;
     Value offset = arith::ConstantIndexOp::create(b, loc, bytes);
-    Value view = memref::ViewOp::create(b, loc, type, memory, offset,
-                                        ValueRange());
+    Value view =
+        memref::ViewOp::create(b, loc, type, memory, offset, ValueRange());
     int64_t size = (type.getElementTypeBitWidth() + 7) / 8;
     bytes = llvm::alignTo(bytes + size * type.getNumElements(), 16);
     buffer.replaceAllUsesWith(view);

@@ -31,8 +31,7 @@ SmallVector<Value> ThreadBuilder::delinearize(Value number,
     }
     isLast = false;
     Value size = cast(getI32Type(), sizes[i]);
-    place[i] = cast(getIndexType(),
-                    createOrFold<arith::RemUIOp>(rest, size));
+    place[i] = cast(getIndexType(), createOrFold<arith::RemUIOp>(rest, size));
     rest = createOrFold<arith::DivUIOp>(rest, size);
   }
   return place;
@@ -68,8 +67,7 @@ void ThreadBuilder::once(llvm::function_ref<void()> body) {
   body();
 }
 
-Value ThreadBuilder::shuffle(Value value, Value offset,
-                             gpu::ShuffleMode mode) {
+Value ThreadBuilder::shuffle(Value value, Value offset, gpu::ShuffleMode mode) {
   Value width = arith::ConstantIntOp::create(*this, kWarpSize, 32);
   // The instruction moves 32 bits; the runtime of wider ones is two of them.
   return gpu::ShuffleOp::create(*this, value, offset, width, mode).getResult(0);
@@ -100,9 +98,9 @@ Value ThreadBuilder::reduceBlock(Value value, Combine combine, Value scratch) {
   };
   // The scratch may still be read.
   barrier();
-  auto isFirst = scf::IfOp::create(
-      *this, cmpI(arith::CmpIPredicate::eq, lane(), index(0)),
-      /*withElseRegion=*/false);
+  auto isFirst =
+      scf::IfOp::create(*this, cmpI(arith::CmpIPredicate::eq, lane(), index(0)),
+                        /*withElseRegion=*/false);
   {
     OpBuilder::InsertionGuard guard(*this);
     setInsertionPointToStart(isFirst.thenBlock());
@@ -115,7 +113,8 @@ Value ThreadBuilder::reduceBlock(Value value, Combine combine, Value scratch) {
   return reduceLanes(own, combine, numWarps());
 }
 
-/// Whether an offset is a multiple of `width`: a number, or the start of a tile.
+/// Whether an offset is a multiple of `width`: a number, or the start of a
+/// tile.
 static bool isMultiple(OpFoldResult offset, int64_t width) {
   if (auto known = getConstantIntValue(offset))
     return *known % width == 0;
@@ -124,8 +123,8 @@ static bool isMultiple(OpFoldResult offset, int64_t width) {
       arg ? dyn_cast<scf::ForallOp>(arg.getOwner()->getParentOp()) : nullptr;
   if (!forall || arg.getArgNumber() >= forall.getRank())
     return false;
-  auto low = getConstantIntValue(
-           forall.getMixedLowerBound()[arg.getArgNumber()]),
+  auto low =
+           getConstantIntValue(forall.getMixedLowerBound()[arg.getArgNumber()]),
        step = getConstantIntValue(forall.getMixedStep()[arg.getArgNumber()]);
   return low && step && *low % width == 0 && *step % width == 0;
 }
@@ -183,8 +182,7 @@ Value ThreadBuilder::loadAlignedRaw(Value memref, ValueRange indices,
 void ThreadBuilder::storeAligned(Value vector, Value memref,
                                  ValueRange indices) {
   auto type = cast<VectorType>(vector.getType());
-  int64_t bytes =
-      type.getNumElements() * type.getElementTypeBitWidth() / 8;
+  int64_t bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
   vector::StoreOp::create(*this, vector, memref, indices,
                           /*nontemporal=*/false, llvm::MaybeAlign(bytes));
 }
@@ -195,9 +193,8 @@ Value ThreadBuilder::shared(ArrayRef<int64_t> shape, Type element) {
   if (!isa<func::FuncOp>(function))
     function = function->getParentOfType<func::FuncOp>();
   setInsertionPointToStart(&function->getRegion(0).front());
-  auto buffer = memref::AllocaOp::create(
-      *this, MemRefType::get(shape, element), ValueRange(),
-      getI64IntegerAttr(16));
+  auto buffer = memref::AllocaOp::create(*this, MemRefType::get(shape, element),
+                                         ValueRange(), getI64IntegerAttr(16));
   buffer->setAttr(kSharedAttr, getUnitAttr());
   return buffer;
 }

@@ -132,8 +132,8 @@ SmallVector<int64_t> TileChooser::chooseByVolume(int64_t elements) {
   return tiles;
 }
 
-/// Rows and columns of a GPU block's product. With few rows enough blocks have to
-/// stream the matrix at once; rows that a block computes first are kept in
+/// Rows and columns of a GPU block's product. With few rows enough blocks have
+/// to stream the matrix at once; rows that a block computes first are kept in
 /// shared memory.
 std::pair<int64_t, int64_t>
 TileChooser::chooseForThreads(DestinationStyleOpInterface contraction,
@@ -143,7 +143,8 @@ TileChooser::chooseForThreads(DestinationStyleOpInterface contraction,
   int64_t rowBytes = 4 * (rowsType.isDynamicDim(rowsType.getRank() - 1)
                               ? kAssumedSize
                               : rowsType.getShape().back());
-  bool hasFewRows = op->getParentOfType<func::FuncOp>()->hasAttr("hybrid.few_rows");
+  bool hasFewRows =
+      op->getParentOfType<func::FuncOp>()->hasAttr("hybrid.few_rows");
   int64_t rows = device::kContractionRows;
   if (hasPrologue)
     rows = std::clamp<int64_t>(device::kPrologueBytes / rowBytes, 1,
@@ -157,8 +158,7 @@ TileChooser::chooseForThreads(DestinationStyleOpInterface contraction,
   int64_t part = llvm::bit_floor<uint64_t>(
       std::max<int64_t>(columns / device::kFewRowsBlocks, 1));
   return {std::min(rows, device::kFewRows),
-          std::clamp(part, device::kLeastColumns,
-                     device::kContractionColumns)};
+          std::clamp(part, device::kLeastColumns, device::kContractionColumns)};
 }
 
 SmallVector<int64_t>

@@ -213,17 +213,15 @@ void LowerToAbi::lowerKernel(func::FuncOp kernel,
   // LLVM takes a barrier for a call that cannot touch what noalias pointers
   // point to, and would move accesses of other threads' results across it.
   bool hasBarriers =
-      forDevice && kernel
-                       .walk([](gpu::BarrierOp) {
-                         return WalkResult::interrupt();
-                       })
-                       .wasInterrupted();
+      forDevice &&
+      kernel.walk([](gpu::BarrierOp) { return WalkResult::interrupt(); })
+          .wasInterrupted();
   for (auto [i, pointer] : llvm::enumerate(isPointer))
     if (pointer && !hasBarriers)
       kernel.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                         builder.getUnitAttr());
-  auto internal = LLVM::LinkageAttr::get(builder.getContext(),
-                                         LLVM::Linkage::Internal);
+  auto internal =
+      LLVM::LinkageAttr::get(builder.getContext(), LLVM::Linkage::Internal);
   kernel->setAttr("llvm.linkage", internal);
   kernel->setAttr("passthrough",
                   builder.getStrArrayAttr({"alwaysinline", "nounwind"}));
@@ -242,9 +240,9 @@ void LowerToAbi::emitWrapper(func::FuncOp body, StringAttr name,
   auto wrapper = func::FuncOp::create(
       builder, body.getLoc(), name,
       builder.getFunctionType({ptr, builder.getI64Type()}, {}));
-  wrapper->setAttr("llvm.linkage",
-                   LLVM::LinkageAttr::get(builder.getContext(),
-                                          LLVM::Linkage::Internal));
+  wrapper->setAttr(
+      "llvm.linkage",
+      LLVM::LinkageAttr::get(builder.getContext(), LLVM::Linkage::Internal));
   wrapper->setAttr("passthrough", builder.getStrArrayAttr({"nounwind"}));
   Block *entry = wrapper.addEntryBlock();
   LLVMTypeConverter types(builder.getContext());
@@ -267,8 +265,8 @@ void LowerToAbi::emitDeviceWrapper(func::FuncOp body, StringAttr name,
   auto wrapper = LLVM::LLVMFuncOp::create(
       builder, body.getLoc(), name,
       LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), {ptr}));
-  auto array = LLVM::LLVMArrayType::get(
-      builder.getI64Type(), std::max<size_t>(params.size() - 1, 1));
+  auto array = LLVM::LLVMArrayType::get(builder.getI64Type(),
+                                        std::max<size_t>(params.size() - 1, 1));
   wrapper.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(),
                      TypeAttr::get(array));
   wrapper.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(),
@@ -339,8 +337,7 @@ void LowerToAbi::lowerLaunch(Emitter &b, LaunchOp launch, Value context,
 /// becomes two dynamic ones, so expansions are written out here.
 void lowerExpandShape(memref::ExpandShapeOp expand) {
   ImplicitLocOpBuilder b(expand.getLoc(), expand);
-  auto metadata =
-      memref::ExtractStridedMetadataOp::create(b, expand.getSrc());
+  auto metadata = memref::ExtractStridedMetadataOp::create(b, expand.getSrc());
   auto type = cast<MemRefType>(expand.getType());
   SmallVector<OpFoldResult> sizes = expand.getMixedOutputShape();
   SmallVector<Value> strideValues(type.getRank());
@@ -383,23 +380,21 @@ LogicalResult LowerToAbi::lowerEntry(func::FuncOp entry,
   Block &body = entry.getBody().front();
   Location loc = entry.getLoc();
   unsigned numOld = body.getNumArguments();
-  unsigned numInputs =
-      entry->getAttrOfType<ArrayAttr>(kInputsAttr).size();
-  unsigned numOutputs =
-      entry->getAttrOfType<ArrayAttr>(kOutputsAttr).size();
+  unsigned numInputs = entry->getAttrOfType<ArrayAttr>(kInputsAttr).size();
+  unsigned numOutputs = entry->getAttrOfType<ArrayAttr>(kOutputsAttr).size();
   Emitter b(loc, OpBuilder::atBlockBegin(&body), types);
   Value context = body.addArgument(b.ptr, loc);
   Value call = body.addArgument(b.ptr, loc);
 
-  for (auto expand : llvm::make_early_inc_range(
-           body.getOps<memref::ExpandShapeOp>()))
+  for (auto expand :
+       llvm::make_early_inc_range(body.getOps<memref::ExpandShapeOp>()))
     lowerExpandShape(expand);
   int64_t maxSlots = 1;
   SmallVector<LaunchOp> launches(body.getOps<LaunchOp>());
   for (LaunchOp launch : launches)
     maxSlots = std::max(maxSlots, countSlots(launch));
-  Value slots = LLVM::AllocaOp::create(b, b.ptr, b.getI64Type(),
-                                       b.constant(maxSlots));
+  Value slots =
+      LLVM::AllocaOp::create(b, b.ptr, b.getI64Type(), b.constant(maxSlots));
   Value dims = b.loadSlot(b.ptr, call, 2);
   // A byte buffer needs no size: views carry their own.
   auto wrap = [&](Value pointer, Type type) {
@@ -461,31 +456,30 @@ LogicalResult LowerToAbi::emitShapes(func::FuncOp entry,
   OpBuilder builder(entry);
   Emitter outer(entry.getLoc(), builder, types);
   auto func = func::FuncOp::create(
-      builder, entry.getLoc(),
-      ("hybrid_" + entry.getName() + "_shapes").str(),
+      builder, entry.getLoc(), ("hybrid_" + entry.getName() + "_shapes").str(),
       builder.getFunctionType({outer.ptr, outer.ptr}, {}));
   Block *body = func.addEntryBlock();
   Emitter b(entry.getLoc(), OpBuilder::atBlockBegin(body), types);
   int64_t next = 0;
   for (StringRef attr : {kInputsAttr, kOutputsAttr})
     for (Attribute description : entry->getAttrOfType<ArrayAttr>(attr)) {
-      auto sizes = buildDims(
-          b, b.getLoc(),
-          llvm::cast<DictionaryAttr>(description).getAs<ArrayAttr>(
-              "hybrid.dims"),
-          [&](StringRef name) -> Value {
-            auto it = symbolIndex.find(name);
-            if (it == symbolIndex.end())
-              return {};
-            return b.toIndex(
-                b.loadSlot(b.getI64Type(), body->getArgument(0), it->second));
-          });
+      auto sizes =
+          buildDims(b, b.getLoc(),
+                    llvm::cast<DictionaryAttr>(description)
+                        .getAs<ArrayAttr>("hybrid.dims"),
+                    [&](StringRef name) -> Value {
+                      auto it = symbolIndex.find(name);
+                      if (it == symbolIndex.end())
+                        return {};
+                      return b.toIndex(b.loadSlot(
+                          b.getI64Type(), body->getArgument(0), it->second));
+                    });
       if (failed(sizes))
         return failure();
       for (OpFoldResult size : *sizes)
-        b.storeSlot(b.toI64(getValueOrCreateConstantIndexOp(b, b.getLoc(),
-                                                            size)),
-                    body->getArgument(1), next++);
+        b.storeSlot(
+            b.toI64(getValueOrCreateConstantIndexOp(b, b.getLoc(), size)),
+            body->getArgument(1), next++);
     }
   func::ReturnOp::create(b);
   return success();

@@ -67,15 +67,15 @@ Expected<SmallVector<char, 0>> assemble(StringRef ptxas, StringRef ptx,
   std::optional<StringRef> redirects[] = {StringRef(""), StringRef(messages),
                                           StringRef(messages)};
   std::string error;
-  int status = sys::ExecuteAndWait(ptxas, args, std::nullopt, redirects, 0, 0,
-                                   &error);
+  int status =
+      sys::ExecuteAndWait(ptxas, args, std::nullopt, redirects, 0, 0, &error);
   auto text = readFile(messages);
   if (!text)
     return text.takeError();
   log = *text;
   if (status != 0)
-    return createStringError(ptxas + " went wrong: " +
-                             (error.empty() ? StringRef(log) : error));
+    return createStringError(
+        ptxas + " went wrong: " + (error.empty() ? StringRef(log) : error));
   auto image = readFile(output);
   if (!image)
     return image.takeError();

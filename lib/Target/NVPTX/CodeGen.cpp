@@ -62,9 +62,8 @@ void optimise(Module &module, TargetMachine &machine, unsigned optLevel) {
                                : OptimizationLevel::O1;
   // Bodies of kernels have to be inlined at every level.
   ModulePassManager passes =
-      optLevel == 0
-          ? builder.buildO0DefaultPipeline(OptimizationLevel::O0)
-          : builder.buildPerModuleDefaultPipeline(level);
+      optLevel == 0 ? builder.buildO0DefaultPipeline(OptimizationLevel::O0)
+                    : builder.buildPerModuleDefaultPipeline(level);
   passes.run(module, modules);
 }
 

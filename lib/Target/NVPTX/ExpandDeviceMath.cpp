@@ -32,9 +32,7 @@ public:
   Value fma(Value a, Value b, Value c) {
     return math::FmaOp::create(*this, a, b, c);
   }
-  Value mul(Value a, Value b) {
-    return arith::MulFOp::create(*this, a, b);
-  }
+  Value mul(Value a, Value b) { return arith::MulFOp::create(*this, a, b); }
   /// c[0] + x · (c[1] + x · …).
   Value polynomial(Value x, ArrayRef<double> coefficients) {
     Value sum = constant(x.getType(), coefficients.back());
@@ -76,8 +74,7 @@ struct ExpandExp : OpRewritePattern<math::ExpOp> {
     // Beyond these the result is 0 or infinite, and the correction of an
     // infinite power would be NaN.
     Value most = b.constant(type, 0x1.62e42ep+6);
-    Value isMore =
-        arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, most);
+    Value isMore = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, most);
     x = arith::MaximumFOp::create(b, x, b.constant(type, -104));
     x = arith::MinimumFOp::create(b, x, most);
     // log₂ e in two parts.
@@ -89,8 +86,7 @@ struct ExpandExp : OpRewritePattern<math::ExpOp> {
     Value power = math::Exp2Op::create(b, h, arith::FastMathFlags::afn);
     Value scaled = b.mul(l, b.constant(type, 0x1.62e43p-1));
     rewriter.replaceOpWithNewOp<arith::SelectOp>(
-        op, isMore,
-        b.constant(type, std::numeric_limits<double>::infinity()),
+        op, isMore, b.constant(type, std::numeric_limits<double>::infinity()),
         b.fma(power, scaled, power));
     return success();
   }
@@ -115,12 +111,11 @@ struct ExpandCircular : OpRewritePattern<Op> {
     Value r = arith::TruncFOp::create(b, b.getF32Type(), rest);
     Value z = b.mul(r, r);
     // Minimax polynomials on [-π/4, π/4].
-    Value sine = b.polynomial(
-        z, {-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4});
+    Value sine =
+        b.polynomial(z, {-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4});
     sine = b.fma(b.mul(z, r), sine, r);
-    Value cosine = b.polynomial(z, {4.166664568298827e-2,
-                                    -1.388731625493765e-3,
-                                    2.443315711809948e-5});
+    Value cosine = b.polynomial(
+        z, {4.166664568298827e-2, -1.388731625493765e-3, 2.443315711809948e-5});
     cosine = b.fma(b.mul(z, z), cosine,
                    b.fma(z, b.constant(b.getF32Type(), -0.5),
                          b.constant(b.getF32Type(), 1)));
@@ -155,21 +150,18 @@ struct ExpandDeviceMath : impl::ExpandDeviceMathPassBase<ExpandDeviceMath> {
                  ExpandCircular<math::CosOp>>(&getContext());
     populateMathF32ExpansionPatterns(patterns, [](StringRef) { return true; });
     populateMathPolynomialApproximationPatterns(patterns, [](StringRef name) {
-      return llvm::is_contained(
-          {"math.expm1", "math.log", "math.log1p", "math.log2", "math.tanh",
-           "math.erf", "math.erfc", "math.atan", "math.atan2", "math.asin",
-           "math.acos", "math.cbrt"},
-          name);
+      return llvm::is_contained({"math.expm1", "math.log", "math.log1p",
+                                 "math.log2", "math.tanh", "math.erf",
+                                 "math.erfc", "math.atan", "math.atan2",
+                                 "math.asin", "math.acos", "math.cbrt"},
+                                name);
     });
     math::populateExpansionPatterns(
-        patterns, {math::TanOp::getOperationName(),
-                   math::SinhOp::getOperationName(),
-                   math::CoshOp::getOperationName(),
-                   math::AsinhOp::getOperationName(),
-                   math::AcoshOp::getOperationName(),
-                   math::AtanhOp::getOperationName(),
-                   math::PowFOp::getOperationName(),
-                   math::FPowIOp::getOperationName()});
+        patterns,
+        {math::TanOp::getOperationName(), math::SinhOp::getOperationName(),
+         math::CoshOp::getOperationName(), math::AsinhOp::getOperationName(),
+         math::AcoshOp::getOperationName(), math::AtanhOp::getOperationName(),
+         math::PowFOp::getOperationName(), math::FPowIOp::getOperationName()});
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -127,8 +127,8 @@ LogicalResult LowerDeviceOps::lowerShared(gpu::DynamicSharedMemoryOp op) {
     auto constant = [&](int64_t value) {
       return LLVM::ConstantOp::create(b, b.getI64Type(), value);
     };
-    auto descriptor = MemRefDescriptor::poison(b, b.getLoc(),
-                                               types.convertType(type));
+    auto descriptor =
+        MemRefDescriptor::poison(b, b.getLoc(), types.convertType(type));
     descriptor.setAllocatedPtr(b, b.getLoc(), pointer);
     descriptor.setAlignedPtr(b, b.getLoc(), pointer);
     descriptor.setOffset(b, b.getLoc(), constant(0));

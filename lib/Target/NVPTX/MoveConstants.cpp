@@ -59,7 +59,8 @@ private:
 /// One past its last byte.
 int64_t MoveConstants::getWeightEnd(DictionaryAttr weight) {
   int64_t length = 0;
-  for (auto part : weight.getAs<ArrayAttr>("parts").getAsRange<DictionaryAttr>())
+  for (auto part :
+       weight.getAs<ArrayAttr>("parts").getAsRange<DictionaryAttr>())
     length += get(part, "length");
   if (auto panels = weight.getAs<DictionaryAttr>("panels"))
     length = llvm::alignTo(get(panels, "columns"), get(panels, "width")) *

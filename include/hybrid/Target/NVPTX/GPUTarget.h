@@ -1,4 +1,5 @@
-//===- GPUTarget.h - code for NVIDIA GPUs ------------------------*- C++ -*-===//
+//===- GPUTarget.h - code for NVIDIA GPUs ------------------------*- C++
+//-*-===//
 
 #ifndef HYBRID_TARGET_NVPTX_GPUTARGET_H
 #define HYBRID_TARGET_NVPTX_GPUTARGET_H
@@ -28,8 +29,7 @@ struct GPUTarget {
 /// Translates the device's module, in the LLVM dialect, optimises it and
 /// returns its PTX. An error names the functions that nothing defines.
 llvm::Expected<std::string> emitPTX(mlir::ModuleOp module,
-                                    const GPUTarget &target,
-                                    unsigned optLevel);
+                                    const GPUTarget &target, unsigned optLevel);
 
 /// NVIDIA's assembler, on PATH, in $CUDA_HOME or in /usr/local/cuda; nothing if
 /// there is none.
@@ -37,9 +37,10 @@ std::optional<std::string> findPtxas();
 
 /// Assembles PTX to machine code. `log` gets what ptxas says of registers,
 /// spills and shared memory.
-llvm::Expected<llvm::SmallVector<char, 0>>
-assemble(llvm::StringRef ptxas, llvm::StringRef ptx, const GPUTarget &target,
-         std::string &log);
+llvm::Expected<llvm::SmallVector<char, 0>> assemble(llvm::StringRef ptxas,
+                                                    llvm::StringRef ptx,
+                                                    const GPUTarget &target,
+                                                    std::string &log);
 
 } // namespace hybrid
 

@@ -1,4 +1,5 @@
-//===- Passes.h - level 4 to level 5 on NVIDIA GPUs --------------*- C++ -*-===//
+//===- Passes.h - level 4 to level 5 on NVIDIA GPUs --------------*- C++
+//-*-===//
 
 #ifndef HYBRID_TARGET_NVPTX_PASSES_H
 #define HYBRID_TARGET_NVPTX_PASSES_H
