@@ -199,25 +199,78 @@ bool Compilation::writeReport() {
   });
 }
 
+uint64_t get(DictionaryAttr from, StringRef key) {
+  return from.getAs<IntegerAttr>(key).getInt();
+}
+
+/// The elements of `value` as a file has them.
+std::vector<char> getBytes(DenseElementsAttr value) {
+  ArrayRef<char> bytes = value.getRawData();
+  std::vector<char> all;
+  for (int64_t i = 0, times = value.isSplat() ? value.getNumElements() : 1;
+       i < times; ++i)
+    all.insert(all.end(), bytes.begin(), bytes.end());
+  return all;
+}
+
+WeightRef::Part getPart(DictionaryAttr part) {
+  if (auto value = part.getAs<DenseElementsAttr>("value"))
+    return {"", 0, 0, getBytes(value)};
+  return {part.getAs<StringAttr>("file").str(),
+          get(part, "offset"),
+          get(part, "length"),
+          {}};
+}
+
+WeightRef::FloatType getFloatType(DictionaryAttr from, StringRef key) {
+  Type type = from.getAs<TypeAttr>(key).getValue();
+  return type.isF64()   ? WeightRef::FloatType::F64
+         : type.isF32() ? WeightRef::FloatType::F32
+         : type.isF16() ? WeightRef::FloatType::F16
+                        : WeightRef::FloatType::BF16;
+}
+
+WeightRef::Quantization getQuantization(DictionaryAttr info) {
+  WeightRef::Quantization form;
+  form.bits = get(info, "bits");
+  form.block = get(info, "block");
+  form.scale = getFloatType(info, "scale");
+  form.hasZeroPoints = info.contains("zero_points");
+  auto source = info.getAs<DictionaryAttr>("integers");
+  if (!source) {
+    form.element = getFloatType(info, "element");
+    return form;
+  }
+  WeightRef::Integers &integers = form.integers.emplace();
+  integers.rowBytes = get(source, "row_bytes");
+  integers.block = get(source, "block");
+  integers.isSigned = source.contains("signed");
+  integers.zeroPoint = get(source, "zero_point");
+  integers.scales = getPart(source.getAs<DictionaryAttr>("scales"));
+  integers.scaleRows = get(source, "scale_rows");
+  integers.scaleColumns = get(source, "scale_columns");
+  if (auto zeros = source.getAs<DictionaryAttr>("zero_points"))
+    integers.zeroPoints = getPart(zeros);
+  return form;
+}
+
 std::vector<WeightRef> Compilation::getWeights() {
   std::vector<WeightRef> weights;
   if (auto attr = (*module)->getAttrOfType<ArrayAttr>(kWeightsAttr))
     for (Attribute element : attr) {
       auto info = cast<DictionaryAttr>(element);
-      auto get = [](DictionaryAttr from, StringRef key) -> uint64_t {
-        return from.getAs<IntegerAttr>(key).getInt();
-      };
       WeightRef weight;
       weight.rows = get(info, "rows");
       weight.at = get(info, "at");
       for (auto part :
            info.getAs<ArrayAttr>("parts").getAsRange<DictionaryAttr>())
-        weight.parts.push_back({part.getAs<StringAttr>("file").str(),
-                                get(part, "offset"), get(part, "length")});
+        weight.parts.push_back(getPart(part));
       if (auto panels = info.getAs<DictionaryAttr>("panels"))
         weight.panels = {get(panels, "rows"), get(panels, "columns"),
                          get(panels, "width"), get(panels, "bytes"),
                          panels.contains("transposed")};
+      if (auto form = info.getAs<DictionaryAttr>("quantized"))
+        weight.quantization = getQuantization(form);
       report.weightBytes =
           std::max<int64_t>(report.weightBytes, weight.at + weight.getLength());
       weights.push_back(std::move(weight));
@@ -334,6 +387,7 @@ bool Compilation::compile() {
             // Two vectors of float32.
             pipeline.panel = target.vectorBits / 16;
             pipeline.packRows = target.hasMatrixUnit();
+            pipeline.quantize = options.quantize;
             buildSchedulePipeline(pm, pipeline);
           },
           done) ||
@@ -375,6 +429,7 @@ bool Compilation::compile() {
   auto states = module->getOps<StateOp>();
   report.numStates = std::distance(states.begin(), states.end());
   report.stateBytes = getStateBytes(*module);
+  report.quantizedWeights = countQuantizedWeights(*module);
   if (!phase("lower to LLVM", [&] { return runPipeline(buildLLVMPipeline); }))
     return false;
   return generateCode();
@@ -389,7 +444,9 @@ bool compile(llvm::StringRef input, llvm::StringRef output,
 }
 
 std::string CompileReport::toJSON() const {
-  llvm::json::Object launchCounts, seconds, states;
+  llvm::json::Object launchCounts, seconds, states, quantized;
+  for (auto &[form, count] : quantizedWeights)
+    quantized[form] = count;
   for (auto &[kind, bytes] : stateBytes)
     states[kind] = bytes;
   for (auto &[name, count] : launches)
@@ -404,6 +461,7 @@ std::string CompileReport::toJSON() const {
                             {"launches", std::move(launchCounts)},
                             {"state_bytes_per_sequence", std::move(states)},
                             {"weights_bytes", weightBytes},
+                            {"quantized_weights", std::move(quantized)},
                             {"arena_bytes", arenaBytes},
                             {"code_bytes", codeBytes},
                             {"seconds", std::move(seconds)}};
@@ -430,8 +488,10 @@ std::string CompileReport::toText() const {
   os << "states    " << numStates << "\n";
   for (auto &[kind, bytes] : stateBytes)
     os << "          " << kind << " " << mib(bytes) << " per sequence\n";
-  os << "weights   " << mib(weightBytes) << "\n"
-     << "arena     " << mib(arenaBytes) << " at full capacity\n"
+  os << "weights   " << mib(weightBytes) << "\n";
+  for (auto &[form, count] : quantizedWeights)
+    os << "          " << count << " in " << form << "\n";
+  os << "arena     " << mib(arenaBytes) << " at full capacity\n"
      << "code      " << mib(codeBytes) << "\n";
   double total = 0;
   for (auto &[name, time] : phases)

@@ -119,6 +119,16 @@ std::map<std::string, int64_t> getStateBytes(ModuleOp module,
   return bytes;
 }
 
+std::map<std::string, int64_t> countQuantizedWeights(ModuleOp module) {
+  std::map<std::string, int64_t> counts;
+  auto weights = module->getAttrOfType<ArrayAttr>(kWeightsAttr);
+  for (Attribute weight : weights ? weights.getValue() : ArrayRef<Attribute>())
+    if (auto form =
+            cast<DictionaryAttr>(weight).getAs<DictionaryAttr>("quantized"))
+      ++counts["q" + std::to_string(form.getAs<IntegerAttr>("bits").getInt())];
+  return counts;
+}
+
 llvm::Expected<json::Object>
 buildManifest(ModuleOp module, const CPUTarget &target, json::Object model) {
   json::Object manifest;
@@ -188,6 +198,11 @@ buildManifest(ModuleOp module, const CPUTarget &target, json::Object model) {
   manifest["inputs"] = std::move(inputs);
   manifest["outputs"] = std::move(outputs);
   manifest["kernels"] = std::move(kernels);
+  json::Object quantized;
+  for (auto &[form, count] : countQuantizedWeights(module))
+    quantized[form] = count;
+  if (!quantized.empty())
+    manifest["quantized_weights"] = std::move(quantized);
   manifest["arena_bytes"] =
       module->getAttrOfType<IntegerAttr>(kArenaBytesAttr).getInt();
   return manifest;
