@@ -161,11 +161,13 @@ float QuantizedPanels::round(float scale, char *bytes) const {
 /// False if a number is not finite.
 bool QuantizedPanels::quantizeColumn(const Column &column,
                                      llvm::ArrayRef<float> numbers) {
-  const int middle = 1 << (form.bits - 1);
+  const float middle = 1 << (form.bits - 1);
   const uint64_t perWord = 32 / form.bits;
+  // A sum with this number has no bits for fractions.
+  constexpr float kRounding = 0x1.8p23f;
   auto getInteger = [&](float number, float inverse) {
-    return std::clamp(int(std::nearbyint(number * inverse)), -middle,
-                      middle - 1);
+    float limited = std::min(std::max(number * inverse, -middle), middle - 1);
+    return (limited + kRounding) - kRounding;
   };
   for (uint64_t first = 0, block = 0; first < numbers.size();
        first += form.block, ++block) {

@@ -50,9 +50,10 @@ Value NumberBuilder::loadInteger(Value bytes, Value row, Value column) {
   shift = arith::MulIOp::create(b, shift, make(bits));
   shift = arith::SubIOp::create(b, make(32 - bits), shift);
   number = arith::ShLIOp::create(b, number, shift);
-  number = op.getIsSigned()
-               ? arith::ShRSIOp::create(b, number, make(32 - bits)).getResult()
-               : arith::ShRUIOp::create(b, number, make(32 - bits));
+  if (op.getIsSigned())
+    number = arith::ShRSIOp::create(b, number, make(32 - bits));
+  else
+    number = arith::ShRUIOp::create(b, number, make(32 - bits));
   return arith::SIToFPOp::create(b, b.getF32Type(), number);
 }
 
@@ -83,9 +84,10 @@ struct ExpandWeights : impl::ExpandWeightsPassBase<ExpandWeights> {
     SmallVector<DequantizeWeightOp> weights;
     getOperation().walk([&](DequantizeWeightOp op) { weights.push_back(op); });
     for (DequantizeWeightOp op : weights) {
-      if (!op->use_empty())
+      if (!llvm::all_of(op->getUsers(), llvm::IsaPred<PackWeightsOp>))
         expand(op);
-      op.erase();
+      if (op->use_empty())
+        op.erase();
     }
   }
 
@@ -106,7 +108,9 @@ void ExpandWeights::expand(DequantizeWeightOp op) {
         Value number = NumberBuilder(b, loc, op).build();
         linalg::YieldOp::create(b, loc, number);
       });
-  op.replaceAllUsesWith(generic.getResult(0));
+  op.getResult().replaceUsesWithIf(generic.getResult(0), [](OpOperand &use) {
+    return !isa<PackWeightsOp>(use.getOwner());
+  });
   ++numExpanded;
   remark::missed(
       loc, remark::RemarkOpts::name("weight").category("hybrid-expand-weights"))

@@ -25,8 +25,13 @@ constexpr int64_t kQuantizedBlock = 32;
 struct PackWeights : impl::PackWeightsPassBase<PackWeights> {
   using Base::Base;
 
-  LogicalResult initialize(MLIRContext *) override {
-    return success(llvm::is_contained({"none", "q8", "q4"}, quantize));
+  LogicalResult initialize(MLIRContext *context) override {
+    StringRef chosen = quantize;
+    if (chosen == "none" || chosen == "q8" || chosen == "q4")
+      return success();
+    return emitError(UnknownLoc::get(context))
+           << "'" << chosen
+           << "' is no form of a weight: there are none, q8 and q4";
   }
   void runOnOperation() override;
 

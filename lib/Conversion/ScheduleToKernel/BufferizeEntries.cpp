@@ -18,9 +18,11 @@
 #include "mlir/IR/Dominance.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/CSE.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -373,7 +375,13 @@ LogicalResult EntryBufferizer::placeWeights(Block &body, Value section) {
        llvm::make_early_inc_range(body.getOps<DequantizeWeightOp>())) {
     if (!op->use_empty())
       return op->emitError("has to be expanded, or packed, before");
+    llvm::SmallSetVector<Operation *, 4> sources;
+    for (Value operand : op->getOperands())
+      sources.insert(operand.getDefiningOp());
     op.erase();
+    for (Operation *source : sources)
+      if (isOpTriviallyDead(source))
+        source->erase();
   }
   if (failed(placeAll(body.getOps<ConcatWeightsOp>())))
     return failure();

@@ -35,9 +35,6 @@ public:
   void lower();
 
 private:
-  VectorType getVectorType() {
-    return VectorType::get({lanes}, b.getComputeType());
-  }
   void copyRow(Value row, int64_t place);
   Value copyBlock(Value row, int64_t place, Value block, bool isMasked);
   void multiplyRows(int64_t count, Value firstRow);

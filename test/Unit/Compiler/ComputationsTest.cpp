@@ -310,7 +310,7 @@ static void addMatmul(ModuleText &module, Random &random) {
 /// block are scales of type `element`.
 static Fill quantizedPanels(int64_t scalesAt, int64_t zerosAt,
                             const std::string &element, int64_t bits) {
-  return [=](Random &random, RefTensor &tensor) {
+  return [=](Random &random, hybrid::RefTensor &tensor) {
     int64_t bytes = tensor.shape.back(), size = getElementBytes(element);
     // The highest bytes of 0.25 in each format, with either sign.
     int64_t highest = element == "f16" ? 0x34 : 0x3e;
