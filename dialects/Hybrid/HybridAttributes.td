@@ -120,6 +120,51 @@ def Hybrid_BranchAttr : AttrDef<Hybrid_Dialect, "Branch"> {
   let assemblyFormat = "`<` $parallel `,` $number `>`";
 }
 
+def Hybrid_QuantizationAttr : AttrDef<Hybrid_Dialect, "Quantization"> {
+  let summary = "how the numbers of a weight in panels are quantised";
+  let description = [{
+    A number is (q - z) · s for an integer q ≥ 0 of `bits` bits, and a scale s of
+    type `scale` and a zero point z per column and `block` rows. With `zero_points`
+    each z is stored in a byte, without all are 2^(bits - 1). `rounded_rows`: what
+    the weight is multiplied with may be rounded to 8 significant bits.
+
+    A panel of p columns is stored as one string of bytes per block, an i8 tensor
+    of shape [panels, blocks, bytes]:
+      * p · block · bits / 8 bytes of integers: words of 4 bytes, little endian, each
+        of which holds the next 32 / bits rows of one column, the first in its
+        lowest bits; p words side by side, then those of the rows behind;
+      * p scales, little endian;
+      * p bytes of zero points, if there are any.
+    Integers of rows beyond the last count nothing.
+
+    Constraints:
+      * C1: bits is 4 or 8.
+      * C2: block is 16, 32, 64 or 128.
+      * C3: scale is f32, f16 or bf16.
+
+    ```mlir
+    #hybrid.quantization<bits = 4, block = 32, scale = f16>
+    ```
+  }];
+  let mnemonic = "quantization";
+  let parameters = (ins "int64_t":$bits, "int64_t":$block, "::mlir::Type":$scale,
+                        DefaultValuedParameter<"bool", "false">:$zero_points,
+                        DefaultValuedParameter<"bool", "false">:$rounded_rows);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Rows in a word of 4 bytes.
+    int64_t getRowsPerWord() const { return 32 / getBits(); }
+    /// Bytes of a block of one column, with scale and zero point.
+    int64_t getColumnBytes() const {
+      return getBlock() * getBits() / 8 + getScaleBytes() + getZeroPoints();
+    }
+    int64_t getScaleBytes() const {
+      return getScale().getIntOrFloatBitWidth() / 8;
+    }
+  }];
+}
+
 def Hybrid_StateKind : Hybrid_Enum<"StateKind", "what a state holds", [
     I32EnumAttrCase<"KV", 0, "kv">,
     I32EnumAttrCase<"KVWindow", 1, "kv_window">,

@@ -633,21 +633,36 @@ def Hybrid_MatmulOp : Hybrid_ComputeOp<"matmul"> {
     then weights are cut into pieces, too, and products of pieces that together
     lie below the last bit of both factors are left out.
 
+    With `quantization` the panels are those of `#hybrid.quantization`, and the
+    matrix holds the numbers that they stand for. With rows in tiles such a number
+    is taken for the sum of two pieces; of one, as the rows are, if they may be
+    rounded.
+
     Constraints:
       * C1: init has rank 2, weight rank 3, input rank 2, or 5 if it is in tiles.
       * C2: input is [m, k], or such rows in tiles, init [m, n], weight
-        [⌈n / p⌉, k, p] with a static p.
+        [⌈n / p⌉, k, p] with a static p; if it is quantised [⌈n / p⌉, ⌈k / block⌉,
+        bytes], static but for the first, whose bytes are those of p columns.
       * C3: elements are floats, init's at least as wide as the inputs' and of 32
         or 64 bits; with rows in tiles, init's are f32 and weight's have pieces.
+      * C4: the elements of a quantised weight are i8, and init's are f32.
 
     ```mlir
     %r = hybrid.matmul ins(%x, %w : tensor<?x64xf32>, tensor<3x64x32xf32>) outs(%o : tensor<?x80xf32>) -> tensor<?x80xf32>
     ```
   }];
-  let arguments = (ins Hybrid_Shaped:$input, Hybrid_Shaped:$weight, Hybrid_Shaped:$init);
+  let arguments = (ins Hybrid_Shaped:$input, Hybrid_Shaped:$weight, Hybrid_Shaped:$init,
+                       OptionalAttr<Hybrid_QuantizationAttr>:$quantization);
   let assemblyFormat = [{
     `ins` `(` $input `,` $weight `:` type($input) `,` type($weight) `)`
     `outs` `(` $init `:` type($init) `)` attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = dpsDeclaration # [{
+    /// Columns of a panel; 0 where the weight's bytes are those of none.
+    int64_t getPanel();
+    /// Pieces of bfloat16 that a number of the weight is taken for; 0 where it
+    /// has none.
+    int64_t getNumWeightPieces();
   }];
 }
 

@@ -73,23 +73,73 @@ def Hybrid_ConcatWeightsOp : Hybrid_Op<"concat_weights", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Hybrid_DequantizeWeightOp : Hybrid_Op<"dequantize_weight", [Pure]> {
+  let summary = "the numbers that a quantised weight of the model stands for";
+  let description = [{
+    A matrix [r, c]; result[i, j] = (q[i, j] - z[·]) · scales[·] for integers q of
+    `bits` bits, whose rows lie in whole bytes of `integers`, the first in the
+    lowest bits. Blocks of `block` numbers along dimension `axis` share a scale
+    and a zero point: those at [i, j / block] for axis 1, at [i / block, j] for axis 0.
+    Zero points are packed as the integers are; where there are none, all are
+    `zero_point`. With `is_signed` integers and zero points are signed.
+
+    Operands are results of hybrid.weight. `hybrid-pack-weights` keeps the
+    integers where the matrix is only multiplied, `hybrid-expand-weights` has
+    the numbers computed elsewhere.
+
+    Constraints:
+      * C1: the result is a static matrix of f32; bits is 4 or 8, block ≥ 1, axis
+        0 or 1.
+      * C2: integers is i8 [r, w], with at least c · bits / 8 bytes in a row.
+      * C3: scales is f32, f16 or bf16, [r, ⌈c / block⌉] for axis 1,
+        [⌈r / block⌉, c] for axis 0; a size of 1 broadcasts.
+      * C4: zero_points is i8, of the shape of scales with the last dimension in
+        bytes.
+
+    ```mlir
+    %w = hybrid.dequantize_weight %q scales %s {axis = 1 : i64, bits = 4 : i64, block = 32 : i64, zero_point = 8 : i64}
+           : (tensor<64x64xi8>, tensor<64x4xf32>) -> tensor<64x128xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$integers, AnyRankedTensor:$scales,
+                       Optional<AnyRankedTensor>:$zero_points,
+                       Hybrid_I64Attr:$bits, Hybrid_I64Attr:$block, Hybrid_I64Attr:$axis,
+                       DefaultValuedAttr<Hybrid_I64Attr, "0">:$zero_point,
+                       UnitAttr:$is_signed, UnitAttr:$rounded_rows);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $integers `scales` $scales (`zero_points` $zero_points^)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
 def Hybrid_PackWeightsOp : Hybrid_Op<"pack_weights", [Pure]> {
   let summary = "a weight in panels of columns";
   let description = [{
     result[j div p, l, j mod p] = weight[l, j] (`transposed`: weight[j, l]), and zero
     for columns that there are not; done when the artifact is written. `weight` is
-    the result of hybrid.weight or hybrid.concat_weights.
+    the result of hybrid.weight, hybrid.concat_weights or hybrid.dequantize_weight.
+
+    With `quantization` the result is the bytes that `#hybrid.quantization`
+    describes: of the integers, scales and zero points that the file has, if
+    weight comes from hybrid.dequantize_weight, and otherwise of those that
+    stand nearest to weight's numbers.
 
     Constraints:
       * C1: weight is of rank 2 and static; its elements have whole bytes.
       * C2: the result, of the same element type, is [⌈n / p⌉, k, p] for the n
         columns and k rows of weight, or of its transpose.
+      * C3: a quantised result is i8 [⌈n / p⌉, ⌈k / block⌉, bytes], for the bytes of p
+        columns; then weight's elements are floats.
 
     ```mlir
     %p = hybrid.pack_weights %w : tensor<64x80xf32> -> tensor<3x64x32xf32>
+    %q = hybrid.pack_weights %w {quantization = #hybrid.quantization<bits = 4, block = 32, scale = f16>} : tensor<64x80xf32> -> tensor<3x2x576xi8>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$weight, UnitAttr:$transposed);
+  let arguments = (ins AnyRankedTensor:$weight, UnitAttr:$transposed,
+                       OptionalAttr<Hybrid_QuantizationAttr>:$quantization);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$weight attr-dict `:` type($weight) `->` type($result)";
   let hasVerifier = 1;

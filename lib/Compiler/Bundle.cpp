@@ -2,6 +2,7 @@
 
 #include "Bundle.h"
 
+#include "QuantizedPanels.h"
 #include "hybrid/Import/WeightStore.h"
 #include "hybrid/Runtime/Artifact.h"
 #include "llvm/Support/MathExtras.h"
@@ -11,10 +12,16 @@
 
 namespace hybrid {
 
+uint64_t WeightRef::getPanelBytes() const {
+  if (quantization)
+    return llvm::divideCeil(panels->rows, quantization->block) *
+           quantization->getColumnBytes() * panels->width;
+  return panels->rows * panels->width * panels->bytes;
+}
+
 uint64_t WeightRef::getLength() const {
   if (panels)
-    return llvm::alignTo(panels->columns, panels->width) * panels->rows *
-           panels->bytes;
+    return llvm::divideCeil(panels->columns, panels->width) * getPanelBytes();
   uint64_t length = 0;
   for (const Part &part : parts)
     length += part.length;
@@ -35,6 +42,7 @@ private:
   /// Copies `size` bytes at `offset` of the parts put together.
   void copy(uint64_t offset, uint64_t size, char *to) const;
   void fillPanel(uint64_t first, std::vector<char> &panel) const;
+  std::string writeQuantized(const ByteSink &sink);
 
   WeightStore &store;
   const WeightRef &weight;
@@ -81,6 +89,45 @@ void WeightWriter::fillPanel(uint64_t first, std::vector<char> &panel) const {
   }
 }
 
+std::string WeightWriter::writeQuantized(const ByteSink &sink) {
+  const std::optional<WeightRef::Integers> &integers =
+      weight.quantization->integers;
+  llvm::ArrayRef<char> scales, zeroPoints;
+  auto read = [&](const WeightRef::Part &part, llvm::ArrayRef<char> &bytes) {
+    bytes = part.data;
+    if (!part.data.empty())
+      return std::string();
+    auto found = store.get(part.file, part.offset, part.length);
+    if (!found)
+      return toString(found.takeError());
+    bytes = *found;
+    return std::string();
+  };
+  std::string problem;
+  if (integers)
+    problem = read(integers->scales, scales);
+  if (problem.empty() && integers && integers->zeroPoints)
+    problem = read(*integers->zeroPoints, zeroPoints);
+  if (!problem.empty())
+    return problem;
+  QuantizedPanels panels(
+      weight,
+      [this](uint64_t offset, uint64_t size, char *to) {
+        copy(offset, size, to);
+      },
+      scales, zeroPoints);
+  std::vector<char> panel(weight.getPanelBytes());
+  const WeightRef::Panels &p = *weight.panels;
+  for (uint64_t first = 0; first < p.columns; first += p.width) {
+    problem = panels.fill(first, panel);
+    if (!problem.empty())
+      return problem;
+    if (!sink(panel.data(), panel.size()))
+      return "a weight cannot be written";
+  }
+  return {};
+}
+
 std::string WeightWriter::write(const ByteSink &sink) {
   for (const WeightRef::Part &part : weight.parts) {
     if (!part.data.empty()) {
@@ -94,9 +141,11 @@ std::string WeightWriter::write(const ByteSink &sink) {
     parts.push_back(*bytes);
     rowBytes += bytes->size() / weight.rows;
   }
+  if (weight.quantization)
+    return writeQuantized(sink);
   if (weight.panels) {
     const WeightRef::Panels &p = *weight.panels;
-    std::vector<char> panel(p.rows * p.width * p.bytes);
+    std::vector<char> panel(weight.getPanelBytes());
     for (uint64_t first = 0; first < p.columns; first += p.width) {
       fillPanel(first, panel);
       if (!sink(panel.data(), panel.size()))

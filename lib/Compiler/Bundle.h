@@ -18,8 +18,8 @@ namespace hybrid {
 struct WeightRef {
   struct Part {
     std::string file;
-    uint64_t offset, length;
-    std::vector<char> data;
+    uint64_t offset = 0, length = 0;
+    std::vector<char> data = {};
   };
   /// How the matrix is stored: `width` columns of all rows, then the next,
   /// filled up with zeros. Sizes are those after transposition.
@@ -28,12 +28,41 @@ struct WeightRef {
     uint64_t bytes = 0; ///< of an element
     bool isTransposed = false;
   };
+  enum class FloatType { F64, F32, F16, BF16 };
+  static uint64_t getBytes(FloatType type) {
+    return type == FloatType::F64 ? 8 : type == FloatType::F32 ? 4 : 2;
+  }
+  /// What a file has instead of numbers, see hybrid.dequantize_weight: the
+  /// parts are integers, blocks run along the panels' rows.
+  struct Integers {
+    uint64_t rowBytes = 0, block = 0;
+    bool isSigned = false;
+    uint32_t zeroPoint = 0;
+    Part scales;
+    uint64_t scaleRows = 0, scaleColumns = 0;
+    std::optional<Part> zeroPoints;
+  };
+  /// What the panels hold instead of numbers, see #hybrid.quantization.
+  struct Quantization {
+    uint64_t bits = 0, block = 0;
+    FloatType scale = FloatType::F16;
+    bool hasZeroPoints = false;
+    /// The numbers' type in the file, if it has no integers.
+    FloatType element = FloatType::F32;
+    std::optional<Integers> integers;
+
+    uint64_t getColumnBytes() const {
+      return block * bits / 8 + getBytes(scale) + hasZeroPoints;
+    }
+  };
   std::vector<Part> parts;
   uint64_t rows = 1, at = 0;
   std::optional<Panels> panels;
+  std::optional<Quantization> quantization;
 
-  /// Bytes in the section.
+  /// Bytes in the section, and of a panel.
   uint64_t getLength() const;
+  uint64_t getPanelBytes() const;
 };
 
 /// Writes the artifact `path`; weights are read from the folder of `model`

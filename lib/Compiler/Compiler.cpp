@@ -227,30 +227,71 @@ static std::vector<char> toBytes(DenseElementsAttr data) {
   return bytes;
 }
 
+uint64_t get(DictionaryAttr from, StringRef key) {
+  return from.getAs<IntegerAttr>(key).getInt();
+}
+
+WeightRef::Part getPart(DictionaryAttr part) {
+  if (auto data = part.getAs<DenseElementsAttr>("data")) {
+    std::vector<char> bytes = toBytes(data);
+    uint64_t length = bytes.size();
+    return {"", 0, length, std::move(bytes)};
+  }
+  return {part.getAs<StringAttr>("file").str(),
+          get(part, "offset"),
+          get(part, "length"),
+          {}};
+}
+
+WeightRef::FloatType getFloatType(DictionaryAttr from, StringRef key) {
+  Type type = from.getAs<TypeAttr>(key).getValue();
+  return type.isF64()   ? WeightRef::FloatType::F64
+         : type.isF32() ? WeightRef::FloatType::F32
+         : type.isF16() ? WeightRef::FloatType::F16
+                        : WeightRef::FloatType::BF16;
+}
+
+WeightRef::Quantization getQuantization(DictionaryAttr info) {
+  WeightRef::Quantization form;
+  form.bits = get(info, "bits");
+  form.block = get(info, "block");
+  form.scale = getFloatType(info, "scale");
+  form.hasZeroPoints = info.contains("zero_points");
+  auto source = info.getAs<DictionaryAttr>("integers");
+  if (!source) {
+    form.element = getFloatType(info, "element");
+    return form;
+  }
+  WeightRef::Integers &integers = form.integers.emplace();
+  integers.rowBytes = get(source, "row_bytes");
+  integers.block = get(source, "block");
+  integers.isSigned = source.contains("signed");
+  integers.zeroPoint = get(source, "zero_point");
+  integers.scales = getPart(source.getAs<DictionaryAttr>("scales"));
+  integers.scaleRows = get(source, "scale_rows");
+  integers.scaleColumns = get(source, "scale_columns");
+  if (auto zeros = source.getAs<DictionaryAttr>("zero_points"))
+    integers.zeroPoints = getPart(zeros);
+  return form;
+}
+
 std::vector<WeightRef> Compilation::getWeights() {
   std::vector<WeightRef> weights;
   if (auto attr = (*module)->getAttrOfType<ArrayAttr>(kWeightsAttr))
     for (Attribute element : attr) {
       auto info = cast<DictionaryAttr>(element);
-      auto get = [](DictionaryAttr from, StringRef key) -> uint64_t {
-        return from.getAs<IntegerAttr>(key).getInt();
-      };
       WeightRef weight;
       weight.rows = get(info, "rows");
       weight.at = get(info, "at");
       for (auto part :
            info.getAs<ArrayAttr>("parts").getAsRange<DictionaryAttr>())
-        if (auto data = part.getAs<DenseElementsAttr>("data"))
-          weight.parts.push_back({"", 0, get(part, "length"), toBytes(data)});
-        else
-          weight.parts.push_back({part.getAs<StringAttr>("file").str(),
-                                  get(part, "offset"),
-                                  get(part, "length"),
-                                  {}});
+        weight.parts.push_back(getPart(part));
       if (auto panels = info.getAs<DictionaryAttr>("panels"))
         weight.panels = {get(panels, "rows"), get(panels, "columns"),
                          get(panels, "width"), get(panels, "bytes"),
                          panels.contains("transposed")};
+      if (auto form = info.getAs<DictionaryAttr>("quantized"))
+        weight.quantization = getQuantization(form);
       report.weightBytes =
           std::max<int64_t>(report.weightBytes, weight.at + weight.getLength());
       weights.push_back(std::move(weight));
@@ -445,6 +486,7 @@ bool Compilation::compile() {
             if (gpu)
               pipeline.scanForm = "sequential";
             pipeline.packRows = !gpu && target.hasMatrixUnit();
+            pipeline.quantize = options.quantize;
             buildSchedulePipeline(pm, pipeline);
           },
           done) ||
@@ -492,6 +534,7 @@ bool Compilation::compile() {
   auto states = module->getOps<StateOp>();
   report.numStates = std::distance(states.begin(), states.end());
   report.stateBytes = getStateBytes(*module);
+  report.quantizedWeights = countQuantizedWeights(*module);
   if (!phase("lower to LLVM", [&] {
         return runPipeline(gpu ? buildDeviceLLVMPipeline : buildLLVMPipeline);
       }))
@@ -508,7 +551,9 @@ bool compile(llvm::StringRef input, llvm::StringRef output,
 }
 
 std::string CompileReport::toJSON() const {
-  llvm::json::Object launchCounts, seconds, states;
+  llvm::json::Object launchCounts, seconds, states, quantized;
+  for (auto &[form, count] : quantizedWeights)
+    quantized[form] = count;
   for (auto &[kind, bytes] : stateBytes)
     states[kind] = bytes;
   for (auto &[name, count] : launches)
@@ -523,6 +568,7 @@ std::string CompileReport::toJSON() const {
                             {"launches", std::move(launchCounts)},
                             {"state_bytes_per_sequence", std::move(states)},
                             {"weights_bytes", weightBytes},
+                            {"quantized_weights", std::move(quantized)},
                             {"arena_bytes", arenaBytes},
                             {"code_bytes", codeBytes},
                             {"ptx_bytes", ptxBytes},
@@ -551,8 +597,10 @@ std::string CompileReport::toText() const {
   os << "states    " << numStates << "\n";
   for (auto &[kind, bytes] : stateBytes)
     os << "          " << kind << " " << mib(bytes) << " per sequence\n";
-  os << "weights   " << mib(weightBytes) << "\n"
-     << "arena     " << mib(arenaBytes) << " at full capacity\n"
+  os << "weights   " << mib(weightBytes) << "\n";
+  for (auto &[form, count] : quantizedWeights)
+    os << "          " << count << " in " << form << "\n";
+  os << "arena     " << mib(arenaBytes) << " at full capacity\n"
      << "code      " << mib(codeBytes) << "\n";
   if (ptxBytes)
     os << "GPU code  " << mib(ptxBytes) << " PTX, "

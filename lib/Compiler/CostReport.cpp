@@ -306,8 +306,23 @@ void ReportBuilder::addStates() {
 void ReportBuilder::addWeights() {
   // Entries share weights; constants that folding made are code.
   llvm::StringMap<int64_t> bytes;
-  module.walk([&](WeightOp weight) {
-    bytes[weight.getName()] = weight.getLength();
+  module.walk(
+      [&](WeightOp weight) { bytes[weight.getName()] = weight.getLength(); });
+  // Of a weight in integers only these are stored, here under its first part.
+  module.walk([&](PackWeightsOp pack) {
+    if (!pack.getQuantization())
+      return;
+    int64_t stored =
+        cast<RankedTensorType>(pack.getResult().getType()).getNumElements();
+    SmallVector<Operation *> sources = {pack.getWeight().getDefiningOp()};
+    while (!sources.empty()) {
+      Operation *source = sources.pop_back_val();
+      if (auto weight = dyn_cast<WeightOp>(source))
+        bytes[weight.getName()] = std::exchange(stored, 0);
+      for (Value operand : source->getOperands())
+        if (Operation *next = operand.getDefiningOp())
+          sources.push_back(next);
+    }
   });
   for (const auto &entry : bytes)
     report.weightBytes += entry.second;

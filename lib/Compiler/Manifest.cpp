@@ -119,6 +119,16 @@ std::map<std::string, int64_t> getStateBytes(ModuleOp module,
   return bytes;
 }
 
+std::map<std::string, int64_t> countQuantizedWeights(ModuleOp module) {
+  std::map<std::string, int64_t> counts;
+  auto weights = module->getAttrOfType<ArrayAttr>(kWeightsAttr);
+  for (Attribute weight : weights ? weights.getValue() : ArrayRef<Attribute>())
+    if (auto form =
+            cast<DictionaryAttr>(weight).getAs<DictionaryAttr>("quantized"))
+      ++counts["q" + std::to_string(form.getAs<IntegerAttr>("bits").getInt())];
+  return counts;
+}
+
 llvm::Expected<json::Object> buildManifest(ModuleOp module,
                                            const CPUTarget &target,
                                            const std::optional<GPUTarget> &gpu,
@@ -201,6 +211,11 @@ llvm::Expected<json::Object> buildManifest(ModuleOp module,
   manifest["kernels"] = std::move(kernels);
   if (gpu)
     manifest["blocks"] = std::move(blocks);
+  json::Object quantized;
+  for (auto &[form, count] : countQuantizedWeights(module))
+    quantized[form] = count;
+  if (!quantized.empty())
+    manifest["quantized_weights"] = std::move(quantized);
   manifest["arena_bytes"] =
       module->getAttrOfType<IntegerAttr>(kArenaBytesAttr).getInt();
   return manifest;

@@ -18,6 +18,9 @@ std::map<std::string, int64_t>
 getStateBytes(mlir::ModuleOp module,
               std::optional<int64_t> length = std::nullopt);
 
+/// How many weights are stored as integers of 4 bits ("q4") and of 8 ("q8").
+std::map<std::string, int64_t> countQuantizedWeights(mlir::ModuleOp module);
+
 /// The manifest (docs/artifact.md) of a module at level 4, without what the
 /// artifact writer adds. `model` becomes its "model" object. With `gpu` the
 /// kernels are for it, and `target` runs the host program.

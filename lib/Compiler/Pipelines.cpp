@@ -112,8 +112,10 @@ void buildSchedulePipeline(OpPassManager &pm,
   if (options.panel > 0) {
     PackWeightsPassOptions pack;
     pack.panel = options.panel;
+    pack.quantize = options.quantize;
     pm.addPass(createPackWeightsPass(pack));
   }
+  pm.addNestedPass<func::FuncOp>(createExpandWeightsPass());
   if (options.packRows) {
     pm.addPass(createPackRowsPass());
     pm.addPass(createCSEPass());

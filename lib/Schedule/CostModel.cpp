@@ -46,7 +46,7 @@ static double getBytes(Value value, ArrayRef<int64_t> shape) {
 
 Origin getOrigin(Value value) {
   while (Operation *op = (value = skipViews(value)).getDefiningOp()) {
-    if (isa<WeightOp, ConcatWeightsOp, PackWeightsOp>(op) ||
+    if (isa<WeightOp, ConcatWeightsOp, DequantizeWeightOp, PackWeightsOp>(op) ||
         op->hasTrait<OpTrait::ConstantLike>())
       return Origin::Weight;
     if (isa<ReadStateOp>(op))
@@ -230,8 +230,10 @@ bool KernelCost::addLinalg(linalg::LinalgOp op, ArrayRef<Shape> operands) {
 static double getBytesUsed(Operation *op, Value value, Shape shape,
                            const Shape &init) {
   if (auto matmul = dyn_cast<MatmulOp>(op);
-      matmul && value == matmul.getWeight())
-    shape = {shape[1], init[1]};
+      matmul && value == matmul.getWeight()) {
+    QuantizationAttr form = matmul.getQuantizationAttr();
+    shape = {shape[1] * (form ? form.getColumnBytes() : 1), init[1]};
+  }
   if (auto matmul = dyn_cast<ExpertMatMulOp>(op);
       matmul && value == matmul.getWeight())
     shape[0] = std::min(shape[0], init[0]);

@@ -52,7 +52,6 @@ llvm::StringMap<int64_t> PackRows::getSymbolCapacities(ModuleOp module) {
 
 void PackRows::pack(MatmulOp op, ShapeEvaluator &shapes) {
   auto input = cast<RankedTensorType>(op.getInput().getType());
-  auto weight = op.getWeight().getType();
   int64_t pieces = getNumPieces(input.getElementType());
   auto options =
       remark::RemarkOpts::name("product").category("hybrid-pack-rows");
@@ -62,10 +61,10 @@ void PackRows::pack(MatmulOp op, ShapeEvaluator &shapes) {
   };
   if (input.getRank() != 2)
     return;
-  if (!pieces || !getNumPieces(weight.getElementType()) ||
+  if (!pieces || !op.getNumWeightPieces() ||
       !op.getInit().getType().getElementType().isF32())
     return refuse("their numbers cannot be cut into pieces of bf16");
-  if (input.isDynamicDim(1) || weight.getDimSize(2) != kPanel)
+  if (input.isDynamicDim(1) || op.getPanel() != kPanel)
     return refuse("their length or the weight's panels do not fit tiles");
   std::optional<ShapeEvaluator::Shape> shape = shapes.getShape(op.getInit());
   if (!shape || shape->front() < kTileGroupRows)

@@ -71,6 +71,8 @@ commandLineOf(const hybrid::CompileOptions &options) {
     words.push_back("--scan-form=" + options.scanForm);
   if (options.scanChunk != 0)
     words.push_back("--scan-chunk=" + std::to_string(options.scanChunk));
+  if (options.quantize != "none")
+    words.push_back("--quantize=" + options.quantize);
   for (const std::string &pair : options.statePairs)
     words.push_back("--state=" + pair);
   for (const std::string &dim : options.dims)

@@ -91,6 +91,12 @@ struct Options {
       "scan-chunk",
       cl::desc("Steps of a scan's chunk, 1 to 128 (default: the cheapest)"),
       cl::value_desc("steps"), cl::init(0), cl::cat(category)};
+  cl::opt<std::string> quantize{
+      "quantize",
+      cl::desc("How matrices that are only multiplied are stored: none "
+               "(default: as in the file), q8 or q4 (integers of so many bits, "
+               "a scale for each 32; docs/quantization.md)"),
+      cl::value_desc("bits"), cl::init("none"), cl::cat(category)};
   std::string raiseText =
       "What to raise of the operators that exporters decompose: all (default), "
       "none, or some of " +
@@ -220,6 +226,9 @@ std::string problemOf(const Options &options, const std::string &output) {
         problemOfForm("scan", options.scanForm, {"chunked", "associative"})})
     if (!problem.empty())
       return problem;
+  if (options.quantize != "none" && options.quantize != "q8" &&
+      options.quantize != "q4")
+    return "--quantize takes none, q8 or q4, not '" + options.quantize + "'";
   if (options.scanChunk < 0 || options.scanChunk > 128)
     return "--scan-chunk takes 1 to 128 steps, not " +
            std::to_string(options.scanChunk);
@@ -281,6 +290,7 @@ int main(int argc, char **argv) {
   compile.branchForm = options.branchForm;
   compile.scanForm = options.scanForm;
   compile.scanChunk = options.scanChunk;
+  compile.quantize = options.quantize;
   if (!options.raise.empty())
     compile.raise = options.raise;
   compile.optLevel = options.optLevel;

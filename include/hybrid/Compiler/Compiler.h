@@ -53,6 +53,8 @@ struct CompileOptions {
   int64_t scanChunk = 0;
   /// all, none, or families of decomposed operators; see getRaisedFamilies.
   std::vector<std::string> raise = {"all"};
+  /// "none", "q8" or "q4": how weights that are only multiplied are stored.
+  std::string quantize = "none";
   unsigned optLevel = 2;
   /// Print each phase's time to stderr as it ends.
   bool progress = false;
@@ -70,6 +72,8 @@ struct CompileReport {
   std::vector<std::pair<std::string, unsigned>> launches;
   /// Bytes of a sequence's states by kind, as the manifest names kinds.
   std::map<std::string, int64_t> stateBytes;
+  /// Weights that are stored as integers, by form: "q4" and "q8".
+  std::map<std::string, int64_t> quantizedWeights;
   int64_t weightBytes = 0, arenaBytes = 0, codeBytes = 0;
   /// Of a GPU: bytes of PTX and of machine code (0: no ptxas was found), and
   /// what ptxas says of it.

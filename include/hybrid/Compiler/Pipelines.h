@@ -60,6 +60,10 @@ struct SchedulePipelineOptions
       llvm::cl::desc("Columns of weights that are stored together (0: weights "
                      "stay as they are)"),
       llvm::cl::init(32)};
+  Option<std::string> quantize{
+      *this, "quantize",
+      llvm::cl::desc("What weights that are multiplied become: none, q8 or q4"),
+      llvm::cl::init("none")};
   Option<bool> packRows{
       *this, "pack-rows",
       llvm::cl::desc("Whether products run on matrix units (AMX)"),

@@ -342,6 +342,10 @@ def PackWeightsPass : Pass<"hybrid-pack-weights", "::mlir::ModuleOp"> {
     stored in panels of columns, each contiguous, and their products become
     `hybrid.matmul`.
 
+    Weights of which the file has integers (`hybrid.dequantize_weight`) keep them.
+    With `quantize` other weights become integers, too, in blocks of 32 rows with
+    scales of f16, if they have 16,384 numbers or more.
+
     Before:
     ```mlir
     %w = hybrid.weight "wq" from "model.onnx"[0, 20480] : tensor<64x80xf32>
@@ -356,10 +360,37 @@ def PackWeightsPass : Pass<"hybrid-pack-weights", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"panel", "panel", "int64_t", "32", "columns of a panel">
+    Option<"panel", "panel", "int64_t", "32", "columns of a panel">,
+    Option<"quantize", "quantize", "std::string", "\"none\"",
+           "what weights become: none (as they are), q8 or q4">
   ];
   let statistics = [
-    Statistic<"numPacked", "num-packed", "weights that are stored in panels">
+    Statistic<"numPacked", "num-packed", "weights that are stored in panels">,
+    Statistic<"numQuantized", "num-quantized", "quantised weights among them">
+  ];
+}
+
+def ExpandWeightsPass : Pass<"hybrid-expand-weights", "::mlir::func::FuncOp"> {
+  let summary = "Computes the numbers of quantised weights that are not packed";
+  let description = [{
+    What `hybrid-pack-weights` has left of `hybrid.dequantize_weight`, since something
+    else than products reads it, is computed when the model runs.
+
+    Before:
+    ```mlir
+    %w = hybrid.dequantize_weight %q scales %s {axis = 1 : i64, bits = 8 : i64, block = 32 : i64, is_signed} : (tensor<64x128xi8>, tensor<64x4xf32>) -> tensor<64x128xf32>
+    ```
+    After:
+    ```mlir
+    %w = linalg.generic … outs(%e : tensor<64x128xf32>) { … tensor.extract %q … tensor.extract %s … } -> tensor<64x128xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numExpanded", "num-expanded", "weights that are computed">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
   ];
 }
 

@@ -10,6 +10,7 @@
 #include "Contraction.h"
 #include "Scalars.h"
 
+#include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXMicrosoftOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -93,6 +94,33 @@ Tensor dequantizeRows(Lowering &l, const Tensor &bytes, const Tensor &scales,
 // MatMulNBits
 //===----------------------------------------------------------------------===//
 
+/// The weights [N, K] as integers that the file has; null if it has none.
+static Tensor keepIntegers(onnx::MsMatMulNBitsOp op, Lowering &l) {
+  int64_t rows = op.getN(), columns = op.getK(), block = op.getBlockSize();
+  int64_t bits = op.getBits(), blocks = (columns + block - 1) / block;
+  if (bits != 4 && bits != 8)
+    return {};
+  Type i8 = l.b.getI8Type();
+  Value integers = l.getBytes(op.getB(), {rows, blocks * block * bits / 8}, i8);
+  Value scales =
+      l.getBytes(op.getScales(), {rows, blocks}, l.elementType(op.getScales()));
+  Value zeros;
+  bool hasZeros = !Lowering::isAbsent(op.getZeroPoints());
+  if (hasZeros && l.elementType(op.getZeroPoints()).isInteger(8))
+    zeros = l.getBytes(op.getZeroPoints(), {rows, (blocks * bits + 7) / 8}, i8);
+  if (!integers || !scales || (hasZeros && !zeros) ||
+      getElementTypeOrSelf(scales).getIntOrFloatBitWidth() > 32)
+    return {};
+  Shape shape = {l.fixed(rows), l.fixed(columns)};
+  // Levels 3 and 4 allow rows in bfloat16 and in 8 bits.
+  bool isRounded = op.getAccuracyLevel() >= 3;
+  Value weight = DequantizeWeightOp::create(
+      l.b, l.loc, l.type(shape, l.b.getF32Type()), integers, scales, zeros,
+      bits, block, /*axis=*/1, int64_t(1) << (bits - 1), /*is_signed=*/false,
+      isRounded);
+  return {weight, shape};
+}
+
 /// The weights [N, K] in f32.
 static FailureOr<Tensor> dequantize(onnx::MsMatMulNBitsOp op, Lowering &l) {
   int64_t rows = op.getN(), columns = op.getK(), block = op.getBlockSize();
@@ -118,6 +146,11 @@ static FailureOr<Tensor> dequantize(onnx::MsMatMulNBitsOp op, Lowering &l) {
         "8]");
   if (!hasElements(scales, rows * blocks))
     return error("scales must be [N, ceil(K / block_size)]");
+  if (!Lowering::isAbsent(op.getGIdx()))
+    return error("an order of the rows (g_idx) is not known; weights whose "
+                 "blocks are in order work");
+  if (Tensor kept = keepIntegers(op, l))
+    return kept;
 
   bool arePacked = zeros && isByte(zeros);
   int64_t width = arePacked ? (blocks * bits + 7) / 8 : blocks;

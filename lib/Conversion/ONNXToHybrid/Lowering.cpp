@@ -179,6 +179,28 @@ Tensor Lowering::materialize(Value value) {
   return {};
 }
 
+Value Lowering::getBytes(Value value, ArrayRef<int64_t> shape,
+                         Type elementType) {
+  if (isAbsent(value))
+    return {};
+  auto op = value.getDefiningOp<onnx::InitializerOp>();
+  std::optional<DenseElementsAttr> known = op ? std::nullopt : constant(value);
+  if (known && known->getElementType() == elementType &&
+      known->getNumElements() == ShapedType::getNumElements(shape))
+    return arith::ConstantOp::create(
+        b, loc, known->reshape(RankedTensorType::get(shape, elementType)));
+  if (!op)
+    return {};
+  onnx::SourceAttr source = op.getSource();
+  auto type = RankedTensorType::get(shape, elementType);
+  uint64_t bytes =
+      type.getNumElements() * elementType.getIntOrFloatBitWidth() / 8;
+  if (source.getLength() != bytes)
+    return {};
+  return WeightOp::create(b, op.getLoc(), type, op.getName(), source.getFile(),
+                          source.getOffset(), source.getLength());
+}
+
 Tensor Lowering::materializeKnown(ArrayRef<AffineExpr> elements, ShapeRef dims,
                                   Type elementType) {
   SmallVector<Value> values;

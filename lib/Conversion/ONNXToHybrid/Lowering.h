@@ -90,6 +90,11 @@ public:
   /// hybrid.weight, small constants arith.constant, known shape arithmetic a
   /// constant or a tiny linalg.generic. Integers are signless, see isUnsigned.
   Tensor get(mlir::Value value);
+  /// The bytes of an initializer as a weight of another type, `shape` elements
+  /// of `elementType`, or a constant in another shape; null if `value` is none
+  /// of both, or has another number of bytes.
+  mlir::Value getBytes(mlir::Value value, llvm::ArrayRef<int64_t> shape,
+                       mlir::Type elementType);
   /// Binds `result` to `tensor`, whose element type is `elementType(result)`
   /// and whose shape must be shape(result) as far as both are known. Does
   /// nothing for an absent result.

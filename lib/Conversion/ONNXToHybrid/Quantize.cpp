@@ -3,6 +3,7 @@
 #include "Lowering.h"
 #include "Scalars.h"
 
+#include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
 #include "hybrid/Dialect/ONNX/IR/ONNXQuantOps.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -144,8 +145,90 @@ static LogicalResult lowerQuantizeLinear(onnx::QuantizeLinearOp op,
   return success();
 }
 
+namespace {
+/// Which numbers of a matrix share a scale, see hybrid.dequantize_weight.
+struct Blocks {
+  int64_t axis, size;
+  /// Of scales and zero points.
+  SmallVector<int64_t> shape;
+};
+} // namespace
+
+static std::optional<Blocks> getBlocks(onnx::DequantizeLinearOp op,
+                                       Lowering &lowering,
+                                       ArrayRef<int64_t> matrix) {
+  SmallVector<int64_t> scales;
+  for (AffineExpr size : lowering.shape(op.getXScale())) {
+    scales.push_back(lowering.getFixed(size).value_or(0));
+    if (scales.back() < 1)
+      return std::nullopt;
+  }
+  int64_t block = op.getBlockSize();
+  std::optional<int64_t> axis = Lowering::normalizeAxis(op.getAxis(), 2);
+  if (block == 0 && (scales.empty() || scales == ArrayRef<int64_t>{1}))
+    return Blocks{1, std::max(matrix[0], matrix[1]), {1, 1}};
+  if (!axis)
+    return std::nullopt;
+  if (block == 0) {
+    if (scales != ArrayRef<int64_t>{matrix[*axis]})
+      return std::nullopt;
+    SmallVector<int64_t> shape = {1, 1};
+    shape[*axis] = scales[0];
+    return Blocks{1 - *axis, matrix[1 - *axis], shape};
+  }
+  SmallVector<int64_t> shape(matrix);
+  shape[*axis] /= block;
+  if (shape[*axis] * block != matrix[*axis] || scales != shape)
+    return std::nullopt;
+  return Blocks{*axis, block, shape};
+}
+
+/// A matrix of integers that the file has; null if there is none.
+static Tensor keepIntegers(onnx::DequantizeLinearOp op, Lowering &lowering) {
+  Type element = lowering.elementType(op.getX());
+  Type scale = lowering.elementType(op.getXScale());
+  if (!element.isInteger(4) && !element.isInteger(8))
+    return {};
+  int64_t bits = element.getIntOrFloatBitWidth();
+  SmallVector<int64_t> matrix;
+  for (AffineExpr size : lowering.shape(op.getX()))
+    matrix.push_back(lowering.getFixed(size).value_or(0));
+  if (matrix.size() != 2 || llvm::is_contained(matrix, 0) ||
+      !lowering.elementType(op.getY()).isF32() || !isa<FloatType>(scale) ||
+      scale.getIntOrFloatBitWidth() > 32)
+    return {};
+  std::optional<Blocks> blocks = getBlocks(op, lowering, matrix);
+  if (!blocks)
+    return {};
+  // Rows in whole bytes.
+  auto inBytes = [&](SmallVector<int64_t> shape) {
+    bool isWhole = shape[1] * bits % 8 == 0 || shape[0] == 1;
+    shape[1] = isWhole ? llvm::divideCeil(shape[1] * bits, 8) : 0;
+    return shape;
+  };
+  Type i8 = lowering.b.getI8Type();
+  bool hasZeros = !Lowering::isAbsent(op.getXZeroPoint());
+  Value integers = lowering.getBytes(op.getX(), inBytes(matrix), i8), zeros;
+  Value scales = lowering.getBytes(op.getXScale(), blocks->shape, scale);
+  if (hasZeros)
+    zeros = lowering.getBytes(op.getXZeroPoint(), inBytes(blocks->shape), i8);
+  if (!integers || !scales || (hasZeros && !zeros))
+    return {};
+  Shape shape(lowering.shape(op.getX()));
+  Value weight = DequantizeWeightOp::create(
+      lowering.b, lowering.loc, lowering.type(shape, lowering.b.getF32Type()),
+      integers, scales, zeros, bits, blocks->size, blocks->axis,
+      /*zero_point=*/0, !lowering.isUnsigned(op.getX()),
+      /*rounded_rows=*/false);
+  return {weight, shape};
+}
+
 static LogicalResult lowerDequantizeLinear(onnx::DequantizeLinearOp op,
                                            Lowering &lowering) {
+  if (Tensor kept = keepIntegers(op, lowering)) {
+    lowering.set(op.getY(), kept);
+    return success();
+  }
   Value result = op.getY();
   Type from = lowering.elementType(op.getX());
   Type to = lowering.elementType(result);

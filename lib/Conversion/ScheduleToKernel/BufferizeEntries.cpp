@@ -16,10 +16,13 @@
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Dominance.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/CSE.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -67,6 +70,9 @@ private:
   LogicalResult placeWeights(Block &body, Value section);
   LogicalResult placeWeight(Value weight, Value section);
   FailureOr<DictionaryAttr> describeWeight(Value value);
+  FailureOr<DictionaryAttr> describePart(Value weight);
+  FailureOr<DictionaryAttr> describeQuantized(PackWeightsOp pack,
+                                              DequantizeWeightOp source);
   /// The value of a symbol, at the entry's start; null if there is none.
   Value symbol(StringRef name);
   /// The view of byte buffer `bytes` at `offset` with the sizes `dims`.
@@ -363,13 +369,84 @@ LogicalResult EntryBufferizer::placeWeights(Block &body, Value section) {
     }
     return success();
   };
-  if (failed(placeAll(body.getOps<PackWeightsOp>())) ||
-      failed(placeAll(body.getOps<ConcatWeightsOp>())))
+  if (failed(placeAll(body.getOps<PackWeightsOp>())))
+    return failure();
+  for (auto op :
+       llvm::make_early_inc_range(body.getOps<DequantizeWeightOp>())) {
+    if (!op->use_empty())
+      return op->emitError("has to be expanded, or packed, before");
+    llvm::SmallSetVector<Operation *, 4> sources;
+    for (Value operand : op->getOperands())
+      sources.insert(operand.getDefiningOp());
+    op.erase();
+    for (Operation *source : sources)
+      if (isOpTriviallyDead(source))
+        source->erase();
+  }
+  if (failed(placeAll(body.getOps<ConcatWeightsOp>())))
     return failure();
   return placeAll(body.getOps<WeightOp>());
 }
 
-/// What says which bytes `value` is made of: rows, parts, panels.
+/// Bytes of a file, or a constant.
+FailureOr<DictionaryAttr> EntryBufferizer::describePart(Value weight) {
+  DenseElementsAttr value;
+  if (matchPattern(weight, m_Constant(&value)))
+    return builder.getDictionaryAttr({builder.getNamedAttr("data", value)});
+  auto part = weight.getDefiningOp<WeightOp>();
+  if (!part)
+    return emitError(weight.getLoc())
+           << "a weight that is stored in another order is none of a file";
+  return builder.getDictionaryAttr(
+      {builder.getNamedAttr("file", part.getFileAttr()),
+       builder.getNamedAttr("length", part.getLengthAttr()),
+       builder.getNamedAttr("offset", part.getOffsetAttr())});
+}
+
+/// The form of the panels' numbers, and of the integers that the file has.
+FailureOr<DictionaryAttr>
+EntryBufferizer::describeQuantized(PackWeightsOp pack,
+                                   DequantizeWeightOp source) {
+  QuantizationAttr form = pack.getQuantizationAttr();
+  NamedAttrList result, integers;
+  auto set = [&](NamedAttrList &list, StringRef name, int64_t number) {
+    list.set(name, builder.getI64IntegerAttr(number));
+  };
+  set(result, "bits", form.getBits());
+  set(result, "block", form.getBlock());
+  result.set("scale", TypeAttr::get(form.getScale()));
+  if (form.getZeroPoints())
+    result.set("zero_points", builder.getUnitAttr());
+  if (!source) {
+    result.set("element",
+               TypeAttr::get(getElementTypeOrSelf(pack.getWeight())));
+    return result.getDictionary(builder.getContext());
+  }
+  auto scaleType = cast<RankedTensorType>(source.getScales().getType());
+  set(integers, "row_bytes",
+      cast<RankedTensorType>(source.getIntegers().getType()).getDimSize(1));
+  set(integers, "block", source.getBlock());
+  set(integers, "zero_point", source.getZeroPoint());
+  set(integers, "scale_rows", scaleType.getDimSize(0));
+  set(integers, "scale_columns", scaleType.getDimSize(1));
+  if (source.getIsSigned())
+    integers.set("signed", builder.getUnitAttr());
+  for (auto [name, value] :
+       {std::pair<StringRef, Value>("scales", source.getScales()),
+        std::pair<StringRef, Value>("zero_points", source.getZeroPoints())}) {
+    if (!value)
+      continue;
+    FailureOr<DictionaryAttr> part = describePart(value);
+    if (failed(part))
+      return failure();
+    integers.set(name, *part);
+  }
+  result.set("integers", integers.getDictionary(builder.getContext()));
+  return result.getDictionary(builder.getContext());
+}
+
+/// What says which bytes `value` is made of: rows, parts, panels, and how these
+/// are quantised.
 FailureOr<DictionaryAttr> EntryBufferizer::describeWeight(Value value) {
   NamedAttrList description;
   auto set = [&](NamedAttrList &list, StringRef name, int64_t number) {
@@ -384,6 +461,17 @@ FailureOr<DictionaryAttr> EntryBufferizer::describeWeight(Value value) {
     set(panels, "columns", matrix.getDimSize(pack.getTransposed() ? 0 : 1));
     set(panels, "width", type.getDimSize(2));
     set(panels, "bytes", type.getElementTypeBitWidth() / 8);
+    if (QuantizationAttr form = pack.getQuantizationAttr()) {
+      auto source = value.getDefiningOp<DequantizeWeightOp>();
+      FailureOr<DictionaryAttr> quantized = describeQuantized(pack, source);
+      if (failed(quantized))
+        return failure();
+      description.set("quantized", *quantized);
+      set(panels, "rows", matrix.getDimSize(pack.getTransposed() ? 1 : 0));
+      set(panels, "width", type.getDimSize(2) / form.getColumnBytes());
+      if (source)
+        value = source.getIntegers();
+    }
     if (pack.getTransposed())
       panels.set("transposed", builder.getUnitAttr());
     description.set("panels", panels.getDictionary(builder.getContext()));
@@ -398,14 +486,10 @@ FailureOr<DictionaryAttr> EntryBufferizer::describeWeight(Value value) {
   }
   SmallVector<Attribute> parts;
   for (Value weight : weights) {
-    auto part = weight.getDefiningOp<WeightOp>();
-    if (!part)
-      return emitError(value.getLoc())
-             << "a weight that is stored in another order is none of a file";
-    parts.push_back(builder.getDictionaryAttr(
-        {builder.getNamedAttr("file", part.getFileAttr()),
-         builder.getNamedAttr("length", part.getLengthAttr()),
-         builder.getNamedAttr("offset", part.getOffsetAttr())}));
+    FailureOr<DictionaryAttr> part = describePart(weight);
+    if (failed(part))
+      return failure();
+    parts.push_back(*part);
   }
   set(description, "rows", rows);
   description.set("parts", builder.getArrayAttr(parts));

@@ -250,6 +250,7 @@ void lowerAttention(AttentionOp op, unsigned vectorBits);
 void lowerCacheAppend(CacheAppendOp op);
 void lowerCausalConv(CausalConvOp op);
 void lowerMatmul(MatmulOp op, unsigned vectorBits);
+void lowerQuantizedMatmul(MatmulOp op, unsigned vectorBits);
 void lowerTiledMatmul(MatmulOp op);
 void lowerPackRows(PackRowsOp op);
 void lowerRingRead(RingReadOp op);

@@ -267,6 +267,8 @@ struct LowerComputations : impl::LowerComputationsPassBase<LowerComputations> {
           .Case([&](MatmulOp matmul) {
             if (matmul.getInput().getType().getRank() == 5)
               return lowerTiledMatmul(matmul);
+            if (matmul.getQuantizationAttr())
+              return lowerQuantizedMatmul(matmul, vectorBits);
             lowerMatmul(matmul, vectorBits);
           });
       ++numLowered;

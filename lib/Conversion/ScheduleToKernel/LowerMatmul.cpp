@@ -5,10 +5,11 @@
 // of the output stay in registers meanwhile (Goto and van de Geijn, "Anatomy of
 // high-performance matrix multiplication", with the weight packed beforehand).
 // A single row reads the panel as one stream, which is all that decoding needs.
+// Of a quantised weight the numbers of such a part are computed first.
 //
 //===----------------------------------------------------------------------===//
 
-#include "LoopBuilder.h"
+#include "QuantizedWeight.h"
 
 #include <numeric>
 
@@ -42,6 +43,8 @@ private:
   void multiplyRows(bool isMasked);
   void multiplyBlock(int64_t rows, bool isMasked);
   void prefetch(Value step);
+  Value loadWeights(Value step, int64_t v);
+  void dequantizePart();
 
   MatmulOp op;
   LoopBuilder b;
@@ -49,11 +52,13 @@ private:
   /// The panel, its first column, the rows' first, and the part of the
   /// reduction.
   Value panelIndex, column, firstRow, begin, end;
+  /// The numbers of the part, if the weight is quantised.
+  Value part;
 };
 
 MatmulLowering::MatmulLowering(MatmulOp op, unsigned vectorBits)
     : op(op), b(op, op.getInit().getType().getElementType()),
-      panel(op.getWeight().getType().getDimSize(2)) {
+      panel(op.getPanel()) {
   lanes = std::gcd<int64_t>(
       panel, vectorBits / b.getComputeType().getIntOrFloatBitWidth());
   numVectors = panel / lanes;
@@ -113,6 +118,8 @@ void MatmulLowering::storeSums(int64_t rows, ValueRange sums, bool isMasked) {
 
 /// What the panel's stream reaches later, one line of the cache after another.
 void MatmulLowering::prefetch(Value step) {
+  if (part)
+    return;
   constexpr int64_t kLine = 64;
   int64_t width = op.getWeight().getType().getElementTypeBitWidth() / 8;
   int64_t stepBytes = panel * width;
@@ -124,6 +131,36 @@ void MatmulLowering::prefetch(Value step) {
                                ValueRange{panelIndex, ahead, b.index(at)},
                                /*isWrite=*/false, /*localityHint=*/2,
                                /*isDataCache=*/true);
+}
+
+Value MatmulLowering::loadWeights(Value step, int64_t v) {
+  Value offset = b.index(v * lanes);
+  if (part)
+    return b.loadVector(part, {b.subI(step, begin), offset}, lanes);
+  return b.loadVector(op.getWeight(), {panelIndex, step, offset}, lanes);
+}
+
+/// The numbers of all blocks between `begin`, where a block starts, and `end`.
+void MatmulLowering::dequantizePart() {
+  QuantizedWeight weight(b, op, lanes);
+  Value size = b.index(weight.getBlock());
+  Value last = b.divI(b.subI(end, b.index(1)), size);
+  b.loop(b.divI(begin, size), b.addI(last, b.index(1)), [&](Value block) {
+    Value first = b.subI(b.mulI(block, size), begin);
+    for (int64_t v = 0; v < numVectors; ++v) {
+      Value scales = weight.loadScales(panelIndex, block, v * lanes);
+      Value zeros = weight.loadZeros(panelIndex, block, v * lanes);
+      b.loop(b.index(0), b.index(weight.getWordsPerBlock()), [&](Value word) {
+        Value words = weight.loadWords(panelIndex, block, word, v * lanes);
+        Value row =
+            b.addI(first, b.mulI(word, b.index(weight.getRowsPerWord())));
+        for (auto [i, numbers] :
+             llvm::enumerate(weight.dequantize(words, scales, zeros)))
+          b.storeVector(numbers, part,
+                        {b.addI(row, b.index(i)), b.index(v * lanes)});
+      });
+    }
+  });
 }
 
 /// `rows` rows from firstRow on.
@@ -138,8 +175,7 @@ void MatmulLowering::multiplyBlock(int64_t rows, bool isMasked) {
     if (rows <= kStreamedRows)
       prefetch(step);
     for (int64_t v = 0; v < numVectors; ++v)
-      weights.push_back(b.loadVector(
-          op.getWeight(), {panelIndex, step, b.index(v * lanes)}, lanes));
+      weights.push_back(loadWeights(step, v));
     for (int64_t r = 0; r < rows; ++r) {
       Value row = b.addI(firstRow, b.index(r));
       Value factor = b.splat(b.load(op.getInput(), {row, step}), lanes);
@@ -172,9 +208,15 @@ void MatmulLowering::multiplyRows(bool isMasked) {
 }
 
 void MatmulLowering::lower() {
-  Type element = op.getWeight().getType().getElementType();
+  QuantizationAttr form = op.getQuantizationAttr();
+  Type element =
+      form ? b.getComputeType() : op.getWeight().getType().getElementType();
   int64_t bytes = std::max<int64_t>(element.getIntOrFloatBitWidth() / 8, 1);
   int64_t partSteps = std::max<int64_t>(kPartBytes / (panel * bytes), 1);
+  if (form) {
+    partSteps = llvm::alignTo(partSteps, form.getBlock());
+    part = b.scratch({b.index(partSteps), b.index(panel)});
+  }
   Value length = b.dim(op.getInput(), 1), columns = b.dim(op.getInit(), 1);
   b.loop(b.index(0), b.dim(op.getWeight(), 0), [&](Value iv) {
     panelIndex = iv;
@@ -184,6 +226,8 @@ void MatmulLowering::lower() {
     b.setInsertionPointToStart(parts.getBody());
     begin = parts.getInductionVar();
     end = b.minI(b.addI(begin, b.index(partSteps)), length);
+    if (part)
+      dequantizePart();
     std::optional<int64_t> known = getConstantIntValue(columns);
     if (known && *known % panel == 0)
       return multiplyRows(/*isMasked=*/false);

@@ -15,7 +15,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "LoopBuilder.h"
+#include "QuantizedWeight.h"
 #include "hybrid/Conversion/ScheduleToKernel/Passes.h"
 #include "mlir/Dialect/AMX/AMXDialect.h"
 
@@ -152,6 +152,11 @@ private:
   using Pair = std::pair<int64_t, int64_t>;
   void packPart(Value panel, Value begin, Value numSteps);
   void packPair(Value panel, Value step, Value pair, Value row, int64_t count);
+  void packWord(Value panel, Value word, Value firstPair);
+  void storePair(ArrayRef<Value> even, ArrayRef<Value> odd, Value step,
+                 int64_t half, Value pair);
+  SmallVector<Value> splitWeight(Value value);
+  std::pair<Value, Value> getPlace(Value pair, Value firstPair);
   void multiplyGroup(Value group, Value begin, Value numSteps);
   SmallVector<Value> multiplyStep(Value group, Value step, Value partStep,
                                   ValueRange sums);
@@ -175,11 +180,16 @@ private:
 
 TiledMatmulLowering::TiledMatmulLowering(MatmulOp op)
     : op(op), b(op, op.getInit().getType().getElementType()),
-      length(op.getWeight().getType().getDimSize(1)),
+      length(
+          op.getWeight().getType().getDimSize(1) *
+          (op.getQuantizationAttr() ? op.getQuantizationAttr().getBlock() : 1)),
       steps(op.getInput().getType().getDimSize(1)),
       inputPieces(op.getInput().getType().getDimSize(2) / 2),
-      weightPieces(getNumPieces(op.getWeight().getType().getElementType())) {
-  int64_t numPieces = std::max(inputPieces, weightPieces);
+      weightPieces(op.getNumWeightPieces()) {
+  // The rows of a quantised weight need not be more exact than it is.
+  int64_t numPieces = op.getQuantizationAttr()
+                          ? weightPieces
+                          : std::max(inputPieces, weightPieces);
   for (int64_t i = inputPieces; i-- > 0;) {
     SmallVector<Pair> row;
     for (int64_t j = 0; j < std::min(weightPieces, numPieces - i); ++j)
@@ -195,37 +205,85 @@ TiledMatmulLowering::TiledMatmulLowering(MatmulOp op)
   partSteps = llvm::divideCeil(steps, llvm::divideCeil(steps, most));
 }
 
-/// Rows `row` and, if `count` is 2, the one behind it, as pairs of columns.
-void TiledMatmulLowering::packPair(Value panel, Value step, Value pair,
-                                   Value row, int64_t count) {
+/// The pieces of numbers of the weight.
+SmallVector<Value> TiledMatmulLowering::splitWeight(Value value) {
+  // One piece of a number that has more bits is the nearest.
+  if (op.getQuantizationAttr() && weightPieces == 1) {
+    auto floats = cast<VectorType>(value.getType());
+    VectorType integers = floats.clone(b.getI32Type());
+    Value half = arith::ConstantOp::create(
+        b, DenseElementsAttr::get(integers, b.getI32IntegerAttr(0x8000)));
+    value = arith::BitcastOp::create(
+        b, floats,
+        arith::AddIOp::create(b, arith::BitcastOp::create(b, integers, value),
+                              half));
+  }
+  return split(b, value, weightPieces);
+}
+
+/// Stores the pieces of a row and, if there are some, of the one behind it, 16
+/// columns each.
+void TiledMatmulLowering::storePair(ArrayRef<Value> even, ArrayRef<Value> odd,
+                                    Value step, int64_t half, Value pair) {
   VectorType integers = VectorType::get({kTile}, b.getI32Type());
   auto constant = [&](int32_t bits) -> Value {
     return arith::ConstantOp::create(
         b, DenseElementsAttr::get(integers, b.getI32IntegerAttr(bits)));
   };
+  for (int64_t piece = 0; piece < weightPieces; ++piece) {
+    Value bits = arith::ShRUIOp::create(b, even[piece], constant(16));
+    if (!odd.empty())
+      bits = arith::OrIOp::create(
+          b, bits, arith::AndIOp::create(b, odd[piece], constant(0xffff0000)));
+    Value values = vector::BitCastOp::create(
+        b, VectorType::get({kStep}, b.getBF16Type()), bits);
+    b.storeVector(values, part,
+                  {step, b.index(2 * piece + half), pair, b.index(0)});
+  }
+}
+
+/// Rows `row` and, if `count` is 2, the one behind it, as pairs of columns.
+void TiledMatmulLowering::packPair(Value panel, Value step, Value pair,
+                                   Value row, int64_t count) {
   for (int64_t half = 0; half < 2; ++half) {
     auto getPieces = [&](int64_t i) {
       Value at = b.addI(row, b.index(i));
-      return split(b,
-                   b.loadVector(op.getWeight(),
-                                {panel, at, b.index(half * kTile)}, kTile),
-                   weightPieces);
+      return splitWeight(b.loadVector(
+          op.getWeight(), {panel, at, b.index(half * kTile)}, kTile));
     };
     SmallVector<Value> even = getPieces(0), odd;
     if (count == 2)
       odd = getPieces(1);
-    for (int64_t piece = 0; piece < weightPieces; ++piece) {
-      Value bits = arith::ShRUIOp::create(b, even[piece], constant(16));
-      if (count == 2)
-        bits = arith::OrIOp::create(
-            b, bits,
-            arith::AndIOp::create(b, odd[piece], constant(0xffff0000)));
-      Value values = vector::BitCastOp::create(
-          b, VectorType::get({kStep}, b.getBF16Type()), bits);
-      b.storeVector(values, part,
-                    {step, b.index(2 * piece + half), pair, b.index(0)});
+    storePair(even, odd, step, half, pair);
+  }
+}
+
+/// The rows in word `word`, counted over all blocks, of a quantised panel.
+void TiledMatmulLowering::packWord(Value panel, Value word, Value firstPair) {
+  QuantizedWeight weight(b, op, kTile);
+  Value perBlock = b.index(weight.getWordsPerBlock());
+  Value block = b.divI(word, perBlock);
+  Value inBlock = b.createOrFold<arith::RemUIOp>(word, perBlock);
+  int64_t numPairs = weight.getRowsPerWord() / 2;
+  for (int64_t half = 0; half < 2; ++half) {
+    SmallVector<Value> numbers =
+        weight.dequantize(weight.loadWords(panel, block, inBlock, half * kTile),
+                          weight.loadScales(panel, block, half * kTile),
+                          weight.loadZeros(panel, block, half * kTile));
+    for (int64_t i = 0; i < numPairs; ++i) {
+      auto [step, place] = getPlace(
+          b.addI(b.mulI(word, b.index(numPairs)), b.index(i)), firstPair);
+      storePair(splitWeight(numbers[2 * i]), splitWeight(numbers[2 * i + 1]),
+                step, half, place);
     }
   }
+}
+
+/// Step and place of a pair in the part that starts with `firstPair`.
+std::pair<Value, Value> TiledMatmulLowering::getPlace(Value pair,
+                                                      Value firstPair) {
+  Value own = b.subI(pair, firstPair), perStep = b.index(kStep / 2);
+  return {b.divI(own, perStep), b.createOrFold<arith::RemUIOp>(own, perStep)};
 }
 
 /// Pieces of the rows of `panel` from step `begin` on, zeros beyond the last.
@@ -234,16 +292,18 @@ void TiledMatmulLowering::packPart(Value panel, Value begin, Value numSteps) {
   Value firstPair = b.mulI(begin, pairsPerStep);
   Value endPair = b.minI(b.mulI(b.addI(begin, numSteps), pairsPerStep),
                          b.index(length / 2));
-  auto at = [&](Value pair) {
-    Value own = b.subI(pair, firstPair);
-    return std::make_pair(b.divI(own, pairsPerStep),
-                          b.createOrFold<arith::RemUIOp>(own, pairsPerStep));
-  };
-  b.loop(firstPair, endPair, [&](Value pair) {
-    auto [step, place] = at(pair);
-    packPair(panel, step, place, b.mulI(pair, b.index(2)), 2);
-  });
-  if (length % kStep == 0)
+  auto at = [&](Value pair) { return getPlace(pair, firstPair); };
+  if (QuantizationAttr form = op.getQuantizationAttr()) {
+    Value perWord = b.index(form.getRowsPerWord() / 2);
+    b.loop(b.divI(firstPair, perWord), b.divI(endPair, perWord),
+           [&](Value word) { packWord(panel, word, firstPair); });
+  } else {
+    b.loop(firstPair, endPair, [&](Value pair) {
+      auto [step, place] = at(pair);
+      packPair(panel, step, place, b.mulI(pair, b.index(2)), 2);
+    });
+  }
+  if (length >= steps * kStep)
     return;
   // The last step has to be filled up; other parts do not reach there.
   Value isLast =

@@ -185,8 +185,7 @@ TileChooser::chooseContraction(DestinationStyleOpInterface contraction) {
       rows = kMatrixUnitRows;
       columns = kMatrixUnitColumns;
     }
-    columns =
-        llvm::alignTo(columns, matmul.getWeight().getType().getDimSize(2));
+    columns = llvm::alignTo(columns, matmul.getPanel());
   }
   for (auto [n, i] : llvm::enumerate(llvm::reverse(parallel)))
     tiles[i] = n == 0 ? columns : n == 1 ? rows : 1;

@@ -90,3 +90,26 @@ module attributes {onnx.opsets = {ai.onnx = 21 : i64, com.microsoft = 1 : i64}} 
 // CHECK:       arith.mulf
 // CHECK:       %[[W:.*]] = tensor.extract_slice %{{.*}}[0, 0] [6, 40] [1, 1] : tensor<6x48xf32> to tensor<6x40xf32>
 // CHECK:       linalg.generic {{.*}}"reduction"]} ins(%arg0, %[[W]] :
+
+// -----
+
+// Integers that the file has stay what they are.
+module attributes {onnx.opsets = {ai.onnx = 23 : i64, com.microsoft = 1 : i64}} {
+  func.func @main(%a: tensor<?x40xf32> {onnx.name = "a", onnx.dims = ["b", 40]})
+      -> (tensor<?x6xf32> {onnx.name = "y", onnx.dims = ["b", 6]}) {
+    %none = onnx.None : none
+    %w = onnx.Initializer "w" <"model.onnx", 0, 144> : tensor<6x3x8xui8>
+    %s = onnx.Initializer "s" <"model.onnx", 144, 72> : tensor<6x3xf32>
+    %z = onnx.Initializer "z" <"model.onnx", 216, 12> : tensor<6x2xui8>
+    %y = onnx.ms.MatMulNBits(%a, %w, %s, %z, %none, %none) {K = 40 : i64, N = 6 : i64, block_size = 16 : i64, accuracy_level = 4 : i64}
+      : (tensor<?x40xf32>, tensor<6x3x8xui8>, tensor<6x3xf32>, tensor<6x2xui8>, none, none) -> tensor<?x6xf32>
+    return %y : tensor<?x6xf32>
+  }
+}
+
+// CHECK-LABEL: func.func @main(
+// CHECK-DAG:   %[[Q:.*]] = hybrid.weight "w" from "model.onnx"[0, 144] : tensor<6x24xi8>
+// CHECK-DAG:   %[[S:.*]] = hybrid.weight "s" from "model.onnx"[144, 72] : tensor<6x3xf32>
+// CHECK-DAG:   %[[Z:.*]] = hybrid.weight "z" from "model.onnx"[216, 12] : tensor<6x2xi8>
+// CHECK:       %[[W:.*]] = hybrid.dequantize_weight %[[Q]] scales %[[S]] zero_points %[[Z]] {axis = 1 : i64, bits = 4 : i64, block = 16 : i64, rounded_rows, zero_point = 8 : i64} : (tensor<6x24xi8>, tensor<6x3xf32>, tensor<6x2xi8>) -> tensor<6x40xf32>
+// CHECK:       linalg.generic {{.*}}"reduction"]} ins(%arg0, %[[W]] :

@@ -96,3 +96,19 @@ module attributes {onnx.opsets = {ai.onnx = 23 : i64}} {
     return %x : tensor<4294967296x4294967296x?xf32>
   }
 }
+
+// -----
+
+module attributes {onnx.opsets = {ai.onnx = 21 : i64, com.microsoft = 1 : i64}} {
+  func.func @main(%a: tensor<?x40xf32> {onnx.name = "a", onnx.dims = ["b", 40]},
+                  %w: tensor<6x3x8xui8> {onnx.name = "w", onnx.dims = [6, 3, 8]},
+                  %s: tensor<6x3xf32> {onnx.name = "s", onnx.dims = [6, 3]},
+                  %g: tensor<48xi32> {onnx.name = "g", onnx.dims = [48]})
+      -> (tensor<?x6xf32> {onnx.name = "y", onnx.dims = ["b", 6]}) {
+    %none = onnx.None : none
+    // expected-error @below {{an order of the rows (g_idx) is not known; weights whose blocks are in order work}}
+    %y = onnx.ms.MatMulNBits(%a, %w, %s, %none, %g, %none) {K = 40 : i64, N = 6 : i64, block_size = 16 : i64}
+      : (tensor<?x40xf32>, tensor<6x3x8xui8>, tensor<6x3xf32>, none, tensor<48xi32>, none) -> tensor<?x6xf32>
+    return %y : tensor<?x6xf32>
+  }
+}

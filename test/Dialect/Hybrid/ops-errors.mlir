@@ -1492,3 +1492,91 @@ func.func @launch_c2_results(%o: tensor<4xf32>) {
   %r = hybrid.launch @k outs(%o : tensor<4xf32>) -> tensor<4xf32>
   return
 }
+
+// -----
+
+func.func @matmul_c2_quantized_panel(%x: tensor<4x64xf32>, %w: tensor<3x2x575xi8>, %o: tensor<4x80xf32>) {
+  // expected-error @+1 {{'hybrid.matmul' op C2: shapes do not fit: input is 'tensor<4x64xf32>', weight 'tensor<3x2x575xi8>', init 'tensor<4x80xf32>'}}
+  %r = hybrid.matmul ins(%x, %w : tensor<4x64xf32>, tensor<3x2x575xi8>) outs(%o : tensor<4x80xf32>) {quantization = #hybrid.quantization<bits = 4, block = 32, scale = f16>} -> tensor<4x80xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c2_quantized_blocks(%x: tensor<4x65xf32>, %w: tensor<3x2x576xi8>, %o: tensor<4x80xf32>) {
+  // expected-error @+1 {{'hybrid.matmul' op C2: shapes do not fit: input is 'tensor<4x65xf32>'}}
+  %r = hybrid.matmul ins(%x, %w : tensor<4x65xf32>, tensor<3x2x576xi8>) outs(%o : tensor<4x80xf32>) {quantization = #hybrid.quantization<bits = 4, block = 32, scale = f16>} -> tensor<4x80xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c4(%x: tensor<4x64xf32>, %w: tensor<3x2x576xf16>, %o: tensor<4x80xf32>) {
+  // expected-error @+1 {{'hybrid.matmul' op C4: a quantised weight must be of i8 and init of f32, but they are 'tensor<3x2x576xf16>' and 'tensor<4x80xf32>'}}
+  %r = hybrid.matmul ins(%x, %w : tensor<4x64xf32>, tensor<3x2x576xf16>) outs(%o : tensor<4x80xf32>) {quantization = #hybrid.quantization<bits = 4, block = 32, scale = f16>} -> tensor<4x80xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_c4_init(%x: tensor<4x64xf32>, %w: tensor<3x2x576xi8>, %o: tensor<4x80xf64>) {
+  // expected-error @+1 {{'hybrid.matmul' op C4: a quantised weight must be of i8}}
+  %r = hybrid.matmul ins(%x, %w : tensor<4x64xf32>, tensor<3x2x576xi8>) outs(%o : tensor<4x80xf64>) {quantization = #hybrid.quantization<bits = 4, block = 32, scale = f16>} -> tensor<4x80xf64>
+  return
+}
+
+// -----
+
+// expected-error @+1 {{C1: bits must be 4 or 8, but is 2}}
+func.func private @quantization_c1() attributes {x = #hybrid.quantization<bits = 2, block = 32, scale = f16>}
+
+// -----
+
+// expected-error @+1 {{C2: block must be 16, 32, 64 or 128, but is 24}}
+func.func private @quantization_c2() attributes {x = #hybrid.quantization<bits = 4, block = 24, scale = f16>}
+
+// -----
+
+// expected-error @+1 {{C3: scale must be f32, f16 or bf16, but is 'f64'}}
+func.func private @quantization_c3() attributes {x = #hybrid.quantization<bits = 4, block = 32, scale = f64>}
+
+// -----
+
+func.func @pack_weights_c3() {
+  %w = hybrid.weight "w" from "m.onnx"[0, 20480] : tensor<64x80xf32>
+  // expected-error @+1 {{'hybrid.pack_weights' op C3: 'tensor<3x2x512xi8>' is not 'tensor<64x80xf32>' in panels with #hybrid.quantization<bits = 4, block = 32, scale = f16>}}
+  %p = hybrid.pack_weights %w {quantization = #hybrid.quantization<bits = 4, block = 32, scale = f16>} : tensor<64x80xf32> -> tensor<3x2x512xi8>
+  return
+}
+
+// -----
+
+func.func @dequantize_weight_c1(%q: tensor<64x64xi8>, %s: tensor<64x4xf32>) {
+  // expected-error @+1 {{'hybrid.dequantize_weight' op C1: the result must be a static matrix of f32, bits 4 or 8, block at least 1 and axis 0 or 1, but they are 'tensor<64x128xf32>', 2, 32 and 1}}
+  %w = hybrid.dequantize_weight %q scales %s {axis = 1 : i64, bits = 2 : i64, block = 32 : i64} : (tensor<64x64xi8>, tensor<64x4xf32>) -> tensor<64x128xf32>
+  return
+}
+
+// -----
+
+func.func @dequantize_weight_c2(%q: tensor<64x63xi8>, %s: tensor<64x4xf32>) {
+  // expected-error @+1 {{'hybrid.dequantize_weight' op C2: integers of 4 bits for 'tensor<64x128xf32>' cannot be 'tensor<64x63xi8>'}}
+  %w = hybrid.dequantize_weight %q scales %s {axis = 1 : i64, bits = 4 : i64, block = 32 : i64} : (tensor<64x63xi8>, tensor<64x4xf32>) -> tensor<64x128xf32>
+  return
+}
+
+// -----
+
+func.func @dequantize_weight_c3(%q: tensor<64x64xi8>, %s: tensor<64x5xf32>) {
+  // expected-error @+1 {{'hybrid.dequantize_weight' op C3: scales must be a float for each of 64 x 4 blocks, but are 'tensor<64x5xf32>'}}
+  %w = hybrid.dequantize_weight %q scales %s {axis = 1 : i64, bits = 4 : i64, block = 32 : i64} : (tensor<64x64xi8>, tensor<64x5xf32>) -> tensor<64x128xf32>
+  return
+}
+
+// -----
+
+func.func @dequantize_weight_c4(%q: tensor<64x64xi8>, %s: tensor<64x4xf32>, %z: tensor<64x4xi8>) {
+  // expected-error @+1 {{'hybrid.dequantize_weight' op C4: zero_points of 4 bits for 'tensor<64x4xf32>' cannot be 'tensor<64x4xi8>'}}
+  %w = hybrid.dequantize_weight %q scales %s zero_points %z {axis = 1 : i64, bits = 4 : i64, block = 32 : i64} : (tensor<64x64xi8>, tensor<64x4xf32>, tensor<64x4xi8>) -> tensor<64x128xf32>
+  return
+}

@@ -318,3 +318,17 @@ func.func @launch_memref(%a: memref<?x64xf32>, %o: memref<?x64xf32, strided<[128
   hybrid.launch @matmul_1 grid(%g) ins(%a : memref<?x64xf32>) outs(%o : memref<?x64xf32, strided<[128, 1], offset: ?>>) sizes(%n)
   return
 }
+
+// CHECK-LABEL: func.func @quantized
+func.func @quantized(%x: tensor<?x128xf32>, %o: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  %q = hybrid.weight "q" from "m.onnx"[0, 4096] : tensor<64x64xi8>
+  %s = hybrid.weight "s" from "m.onnx"[4096, 512] : tensor<64x4xf16>
+  %z = hybrid.weight "z" from "m.onnx"[4608, 128] : tensor<64x2xi8>
+  // CHECK: hybrid.dequantize_weight %{{.*}} scales %{{.*}} zero_points %{{.*}} {axis = 1 : i64, bits = 4 : i64, block = 32 : i64} : (tensor<64x64xi8>, tensor<64x4xf16>, tensor<64x2xi8>) -> tensor<64x128xf32>
+  %w = hybrid.dequantize_weight %q scales %s zero_points %z {axis = 1 : i64, bits = 4 : i64, block = 32 : i64} : (tensor<64x64xi8>, tensor<64x4xf16>, tensor<64x2xi8>) -> tensor<64x128xf32>
+  // CHECK: hybrid.pack_weights %{{.*}} {quantization = #hybrid.quantization<bits = 4, block = 32, scale = f16, zero_points = true>, transposed} : tensor<64x128xf32> -> tensor<2x4x608xi8>
+  %p = hybrid.pack_weights %w {transposed, quantization = #hybrid.quantization<bits = 4, block = 32, scale = f16, zero_points = true>} : tensor<64x128xf32> -> tensor<2x4x608xi8>
+  // CHECK: hybrid.matmul ins(%{{.*}}, %{{.*}} : tensor<?x128xf32>, tensor<2x4x608xi8>) outs(%{{.*}} : tensor<?x64xf32>) {quantization = #hybrid.quantization<bits = 4, block = 32, scale = f16, zero_points = true>} -> tensor<?x64xf32>
+  %r = hybrid.matmul ins(%x, %p : tensor<?x128xf32>, tensor<2x4x608xi8>) outs(%o : tensor<?x64xf32>) {quantization = #hybrid.quantization<bits = 4, block = 32, scale = f16, zero_points = true>} -> tensor<?x64xf32>
+  return %r : tensor<?x64xf32>
+}

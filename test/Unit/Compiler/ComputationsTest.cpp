@@ -316,6 +316,65 @@ static void addMatmul(ModuleText &module, Random &random) {
                 out, init, sum, toleranceOf(sum, 3));
 }
 
+/// Bytes of #hybrid.quantization: integers and zero points of any value, scales
+/// between a quarter and one in magnitude. `scalesAt` … `zerosAt` of each
+/// block are scales of type `element`.
+static Fill quantizedPanels(int64_t scalesAt, int64_t zerosAt,
+                            const std::string &element, int64_t bits) {
+  return [=](Random &random, hybrid::RefTensor &tensor) {
+    int64_t bytes = tensor.shape.back(), size = getElementBytes(element);
+    // The highest bytes of 0.25 in each format, with either sign.
+    int64_t highest = element == "f16" ? 0x34 : 0x3e;
+    for (size_t i = 0; i < tensor.data.size(); ++i) {
+      int64_t at = i % bytes, inScale = (at - scalesAt) % size;
+      bool isScale = at >= scalesAt && at < zerosAt;
+      tensor.data[i] = random.integer(-128, 127);
+      if (at >= zerosAt && bits == 4)
+        tensor.data[i] = random.integer(0, 15);
+      if (isScale && inScale == size - 1)
+        tensor.data[i] = random.chance(0.5) ? highest : highest - 128;
+      // The lowest bit of the exponent.
+      if (isScale && inScale == size - 2 && element != "f16")
+        tensor.data[i] = random.integer(-128, -1);
+    }
+  };
+}
+
+/// Quantised weights, around the sizes of blocks, panels and register blocks.
+static void addQuantizedMatmul(ModuleText &module, Random &random) {
+  std::string factor = random.pick<std::string>({"f32", "f32", "f16", "bf16"}),
+              scale = random.pick<std::string>({"f16", "f32", "bf16"});
+  int64_t bits = random.pick<int64_t>({4, 8}),
+          block = random.pick<int64_t>({16, 32, 32, 64, 128}),
+          panel = random.pick<int64_t>({4, 16, 32, 32}),
+          columns = random.pick<int64_t>({1, 31, 32, 80, 129, 300}),
+          length = random.pick<int64_t>({1, 7, 64, 255, 700});
+  bool hasZeros = random.chance(0.5);
+  int64_t scalesAt = panel * block * bits / 8,
+          zerosAt = scalesAt + panel * getElementBytes(scale);
+  Dims input = {random.pick<std::string>({"T", "T", "B", "1", "5", "23"}),
+                text(length)},
+       weight = {text((columns + panel - 1) / panel),
+                 text((length + block - 1) / block),
+                 text(zerosAt + (hasZeros ? panel : 0))},
+       init = {input[0], text(columns)};
+  std::string operands =
+      join({module.input(input, factor),
+            module.input(weight, "i8",
+                         quantizedPanels(scalesAt, zerosAt, scale, bits))});
+  std::string empty = module.empty(init, "f32"), out = module.fresh();
+  std::string form = "#hybrid.quantization<bits = " + text(bits) +
+                     ", block = " + text(block) + ", scale = " + scale +
+                     ", zero_points = " + (hasZeros ? "true" : "false") + ">";
+  module.line(out + " = hybrid.matmul ins(" + operands + " : " +
+              type(input, factor) + ", " + type(weight, "i8") + ") outs(" +
+              empty + " : " + type(init, "f32") + ") {quantization = " + form +
+              "} -> " + type(init, "f32"));
+  // Matrix units take two pieces of each factor, 16 bits.
+  module.result("matmul " + type(input, factor) + " " + form, out, init, "f32",
+                toleranceOf("f32", 6));
+}
+
 static void addCacheAppend(ModuleText &module, Random &random) {
   std::string element = pickFloat(random), heads = text(random.integer(1, 4)),
               dim = text(random.pick<int64_t>({1, 7, 16}));
@@ -441,18 +500,19 @@ TEST_P(Computations, AnyLength) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, Computations,
-    testing::Combine(testing::Values(std::pair("CausalConv", addCausalConv),
-                                     std::pair("Rope", addRope),
-                                     std::pair("Norm", addNorm),
-                                     std::pair("GatedNorm", addGatedNorm),
-                                     std::pair("CumSum", addCumSum),
-                                     std::pair("Route", addRoute),
-                                     std::pair("ExpertMatMul", addExpertMatMul),
-                                     std::pair("Matmul", addMatmul),
-                                     std::pair("CacheAppend", addCacheAppend),
-                                     std::pair("RingRead", addRingRead),
-                                     std::pair("Parallel", addParallel)),
-                     testing::Range<uint64_t>(1, 4)),
+    testing::Combine(
+        testing::Values(std::pair("CausalConv", addCausalConv),
+                        std::pair("Rope", addRope), std::pair("Norm", addNorm),
+                        std::pair("GatedNorm", addGatedNorm),
+                        std::pair("CumSum", addCumSum),
+                        std::pair("Route", addRoute),
+                        std::pair("ExpertMatMul", addExpertMatMul),
+                        std::pair("Matmul", addMatmul),
+                        std::pair("QuantizedMatmul", addQuantizedMatmul),
+                        std::pair("CacheAppend", addCacheAppend),
+                        std::pair("RingRead", addRingRead),
+                        std::pair("Parallel", addParallel)),
+        testing::Range<uint64_t>(1, 4)),
     [](const auto &info) {
       return std::string(std::get<0>(info.param).first) +
              text(std::get<1>(info.param));

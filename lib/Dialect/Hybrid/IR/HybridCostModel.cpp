@@ -388,11 +388,16 @@ Cost PackRowsOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
 Cost MatmulOp::getCost(Shapes operandShapes, ArrayRef<int64_t>) {
   OperandShapes shapes(*this, operandShapes);
   double length = shapes[getWeight()][1];
+  double columnBytes = length * OperandShapes::elementBytes(getWeight());
+  if (QuantizationAttr form = getQuantizationAttr()) {
+    columnBytes = length * form.getColumnBytes();
+    length = getInput().getType().getRank() == 2 ? shapes[getInput()][1]
+                                                 : length * form.getBlock();
+  }
   Cost cost;
   cost.flops = 2 * shapes.count(getInit()) * length;
   cost.bytesRead =
-      shapes.bytes(getInput()) +
-      length * shapes[getInit()][1] * OperandShapes::elementBytes(getWeight());
+      shapes.bytes(getInput()) + shapes[getInit()][1] * columnBytes;
   cost.bytesWritten = shapes.bytes(getInit());
   return cost;
 }

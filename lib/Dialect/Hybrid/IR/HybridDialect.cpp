@@ -28,3 +28,17 @@ void HybridDialect::initialize() {
 #include "dialects/Hybrid/HybridOps.cpp.inc"
       >();
 }
+
+LogicalResult
+QuantizationAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                         int64_t bits, int64_t block, Type scale, bool, bool) {
+  if (bits != 4 && bits != 8)
+    return emitError() << "C1: bits must be 4 or 8, but is " << bits;
+  if (block != 16 && block != 32 && block != 64 && block != 128)
+    return emitError() << "C2: block must be 16, 32, 64 or 128, but is "
+                       << block;
+  if (!scale.isF32() && !scale.isF16() && !scale.isBF16())
+    return emitError() << "C3: scale must be f32, f16 or bf16, but is "
+                       << scale;
+  return success();
+}

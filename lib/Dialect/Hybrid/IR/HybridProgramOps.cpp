@@ -13,7 +13,7 @@ static InFlightDiagnostic violates(Operation *op, unsigned number) {
 }
 
 //===----------------------------------------------------------------------===//
-// WeightOp, ConcatWeightsOp, PackWeightsOp
+// WeightOp, ConcatWeightsOp, DequantizeWeightOp, PackWeightsOp
 //===----------------------------------------------------------------------===//
 
 /// The bytes of `type` in a file, one per boolean; none where they are not a
@@ -71,10 +71,72 @@ LogicalResult ConcatWeightsOp::verify() {
              << "a weight of type " << type << " is no part of " << result;
   }
   if (size != result.getDimSize(axis))
-    return violates(*this, 3) << "the sizes of the weights along axis " << axis
-                              << " add up to " << size << ", but the result is "
-                              << result;
+    return violates(*this, 3)
+           << "the sizes of the weights along axis " << axis << " add up to "
+           << size << ", but the result is " << result;
   return success();
+}
+
+/// Whether `size` is `wanted`, or 1, which broadcasts.
+static bool broadcasts(int64_t size, int64_t wanted) {
+  return size == wanted || size == 1;
+}
+
+LogicalResult DequantizeWeightOp::verify() {
+  auto result = cast<RankedTensorType>(getResult().getType());
+  int64_t bits = getBits(), block = getBlock(), axis = getAxis();
+  if (result.getRank() != 2 || !result.hasStaticShape() ||
+      !result.getElementType().isF32() || (bits != 4 && bits != 8) ||
+      block < 1 || axis < 0 || axis > 1)
+    return violates(*this, 1)
+           << "the result must be a static matrix of f32, bits 4 or 8, block "
+              "at "
+              "least 1 and axis 0 or 1, but they are "
+           << result << ", " << bits << ", " << block << " and " << axis;
+  auto getBytes = [&](int64_t count) {
+    return llvm::divideCeilSigned(count, 8 / bits);
+  };
+  int64_t rows = result.getDimSize(0), columns = result.getDimSize(1);
+  auto integers = cast<RankedTensorType>(getIntegers().getType());
+  if (integers.getRank() != 2 || !integers.hasStaticShape() ||
+      !integers.getElementType().isInteger(8) ||
+      integers.getDimSize(0) != rows ||
+      integers.getDimSize(1) < getBytes(columns))
+    return violates(*this, 2) << "integers of " << bits << " bits for "
+                              << result << " cannot be " << integers;
+  (axis == 0 ? rows : columns) =
+      llvm::divideCeilSigned(axis == 0 ? rows : columns, block);
+  auto scales = cast<RankedTensorType>(getScales().getType());
+  auto type = dyn_cast<FloatType>(scales.getElementType());
+  if (scales.getRank() != 2 || !scales.hasStaticShape() || !type ||
+      type.getWidth() > 32 || type.getWidth() < 16 ||
+      !broadcasts(scales.getDimSize(0), rows) ||
+      !broadcasts(scales.getDimSize(1), columns))
+    return violates(*this, 3)
+           << "scales must be a float for each of " << rows << " x " << columns
+           << " blocks, but are " << scales;
+  if (!getZeroPoints())
+    return success();
+  auto zeros = cast<RankedTensorType>(getZeroPoints().getType());
+  if (zeros != RankedTensorType::get(
+                   {scales.getDimSize(0), getBytes(scales.getDimSize(1))},
+                   integers.getElementType()))
+    return violates(*this, 4) << "zero_points of " << bits << " bits for "
+                              << scales << " cannot be " << zeros;
+  return success();
+}
+
+/// Whether `type` holds a weight of `rows` rows in panels, see the attribute.
+static bool isQuantized(RankedTensorType type, QuantizationAttr form,
+                        int64_t rows, int64_t columns) {
+  if (type.getRank() != 3 || !type.getElementType().isInteger(8))
+    return false;
+  int64_t panel = type.getDimSize(2) / form.getColumnBytes();
+  return panel > 0 &&
+         type.getShape() ==
+             ArrayRef<int64_t>({llvm::divideCeilSigned(columns, panel),
+                                llvm::divideCeilSigned(rows, form.getBlock()),
+                                panel * form.getColumnBytes()});
 }
 
 LogicalResult PackWeightsOp::verify() {
@@ -86,6 +148,13 @@ LogicalResult PackWeightsOp::verify() {
   int64_t rows = weight.getDimSize(0), columns = weight.getDimSize(1);
   if (getTransposed())
     std::swap(rows, columns);
+  if (QuantizationAttr form = getQuantizationAttr()) {
+    if (!isa<FloatType>(weight.getElementType()) ||
+        !isQuantized(result, form, rows, columns))
+      return violates(*this, 3)
+             << result << " is not " << weight << " in panels with " << form;
+    return success();
+  }
   int64_t panel = result.getRank() == 3 ? result.getDimSize(2) : 0;
   if (panel < 1 ||
       result != RankedTensorType::get(
@@ -126,9 +195,9 @@ LogicalResult StateOp::verify() {
   bool isRing = getKind() == StateKind::KVWindow;
   if (getSinkPrefix().has_value() != isRing ||
       getCapacity().has_value() != isRing)
-    return violates(*this, 3) << "kind " << stringifyStateKind(getKind())
-                              << (isRing ? " needs" : " has no")
-                              << " sink_prefix and capacity";
+    return violates(*this, 3)
+           << "kind " << stringifyStateKind(getKind())
+           << (isRing ? " needs" : " has no") << " sink_prefix and capacity";
   int64_t size = type.getDimSize(axis);
   if (isRing && (*getSinkPrefix() < 0 || *getSinkPrefix() >= size ||
                  size > *getCapacity()))

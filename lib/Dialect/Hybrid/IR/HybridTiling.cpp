@@ -235,8 +235,7 @@ static TilingSpec getSpec(MatmulOp op) {
     spec.set(op.getInputMutable(), {{0}, {}});
   else
     spec.set(op.getInputMutable(), getRowTiles(0));
-  spec.set(op.getWeightMutable(),
-           {{1, 1, op.getWeight().getType().getDimSize(2), {}, true}, {}, {}});
+  spec.set(op.getWeightMutable(), {{1, 1, op.getPanel(), {}, true}, {}, {}});
   spec.set(op.getInitMutable(), {{0}, {1}});
   return spec;
 }

@@ -597,6 +597,36 @@ LogicalResult PackRowsOp::verify() {
   return success();
 }
 
+/// Whether the blocks of a quantised weight hold the rows that `input`, perhaps
+/// in tiles, is multiplied with.
+static bool areBlocksOf(ShapedType input, ShapedType weight,
+                        QuantizationAttr form) {
+  int64_t block = form.getBlock(), blocks = weight.getDimSize(1);
+  bool isTiled = input.getRank() == 5;
+  if (input.isDynamicDim(1))
+    return !isTiled;
+  int64_t most = input.getDimSize(1) * (isTiled ? kTileStep : 1);
+  int64_t least = isTiled ? most - kTileStep + 1 : most;
+  return llvm::divideCeilSigned(least, block) <= blocks &&
+         blocks <= llvm::divideCeilSigned(most, block);
+}
+
+int64_t MatmulOp::getPanel() {
+  int64_t size = getWeight().getType().getDimSize(2);
+  if (ShapedType::isDynamic(size))
+    return 0;
+  QuantizationAttr form = getQuantizationAttr();
+  if (!form)
+    return size;
+  return size % form.getColumnBytes() ? 0 : size / form.getColumnBytes();
+}
+
+int64_t MatmulOp::getNumWeightPieces() {
+  if (QuantizationAttr form = getQuantizationAttr())
+    return form.getRoundedRows() ? 1 : 2;
+  return getNumPieces(getWeight().getType().getElementType());
+}
+
 LogicalResult MatmulOp::verify() {
   ShapedType input = getInput().getType(), weight = getWeight().getType(),
              init = getInit().getType();
@@ -606,25 +636,36 @@ LogicalResult MatmulOp::verify() {
     return violates(*this, 1) << "input, weight and init must have rank 2 (or "
                                  "5), 3 and 2, but are "
                               << input << ", " << weight << " and " << init;
-  int64_t panel = weight.getDimSize(2), columns = init.getDimSize(1);
+  int64_t panel = getPanel(), columns = init.getDimSize(1);
   bool isStatic = !ShapedType::isDynamic(columns);
+  QuantizationAttr form = getQuantizationAttr();
   bool rowsFit =
-      isTiled ? areTilesOf(input, init.getDimSize(0), weight.getDimSize(1))
+      isTiled ? areTilesOf(input, init.getDimSize(0),
+                           form ? ShapedType::kDynamic : weight.getDimSize(1))
               : agree(input.getDimSize(0), init.getDimSize(0)) &&
-                    agree(input.getDimSize(1), weight.getDimSize(1));
-  if (ShapedType::isDynamic(panel) || panel < 1 || !rowsFit ||
+                    (form || agree(input.getDimSize(1), weight.getDimSize(1)));
+  if (form)
+    rowsFit &= !weight.isDynamicDim(1) && areBlocksOf(input, weight, form);
+  if (panel < 1 || !rowsFit ||
       (isStatic &&
        !agree(weight.getDimSize(0), llvm::divideCeilSigned(columns, panel))))
     return violates(*this, 2) << "shapes do not fit: input is " << input
                               << ", weight " << weight << ", init " << init;
+  if (form &&
+      (!weight.getElementType().isInteger(8) || !init.getElementType().isF32()))
+    return violates(*this, 4) << "a quantised weight must be of i8 and init of "
+                                 "f32, but they are "
+                              << weight << " and " << init;
   auto sum = dyn_cast<FloatType>(init.getElementType());
-  if (isTiled &&
-      (!sum || !sum.isF32() || !getNumPieces(weight.getElementType())))
+  if (isTiled && (!sum || !sum.isF32() || !getNumWeightPieces()))
     return violates(*this, 3)
            << "rows in tiles need an init of f32 and a weight of f32, f16 or "
               "bf16, but init is "
            << init << ", weight " << weight;
-  for (ShapedType factor : {input, weight}) {
+  SmallVector<ShapedType> factors = {input};
+  if (!form)
+    factors.push_back(weight);
+  for (ShapedType factor : factors) {
     auto type = dyn_cast<FloatType>(factor.getElementType());
     if (!sum || !type || sum.getWidth() < 32 ||
         type.getWidth() > sum.getWidth())

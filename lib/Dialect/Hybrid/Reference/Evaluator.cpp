@@ -658,12 +658,54 @@ static FailureOr<Results> evaluateOp(PackRowsOp op, const Operands &operands) {
   return Results{result};
 }
 
+/// The number of `count` little-endian bytes, elements of an i8 tensor.
+static uint32_t readBytes(const RefTensor &bytes, int64_t panel, int64_t block,
+                          int64_t at, int64_t count) {
+  uint32_t number = 0;
+  for (int64_t i = 0; i < count; ++i)
+    number |= (uint32_t(int32_t(bytes.at({panel, block, at + i}))) & 0xff)
+              << (8 * i);
+  return number;
+}
+
+/// The number at row `l` and column `j` of a weight in panels of `width`
+/// columns.
+static double dequantize(const RefTensor &weight, QuantizationAttr form,
+                         int64_t l, int64_t j, int64_t width) {
+  int64_t bits = form.getBits(), perWord = form.getRowsPerWord();
+  int64_t panel = j / width, column = j % width, block = l / form.getBlock();
+  int64_t row = l % form.getBlock();
+  uint32_t word =
+      readBytes(weight, panel, block, (row / perWord * width + column) * 4, 4);
+  double integer = (word >> (row % perWord * bits)) & ((1 << bits) - 1);
+  int64_t scales = width * form.getBlock() * bits / 8;
+  int64_t size = form.getScaleBytes();
+  auto type = cast<FloatType>(form.getScale());
+  llvm::APFloat scale(
+      type.getFloatSemantics(),
+      llvm::APInt(8 * size, readBytes(weight, panel, block,
+                                      scales + column * size, size)));
+  double zero = 1 << (bits - 1);
+  if (form.getZeroPoints())
+    zero = readBytes(weight, panel, block, scales + width * size + column, 1);
+  return (integer - zero) * scale.convertToDouble();
+}
+
 static FailureOr<Results> evaluateOp(MatmulOp op, const Operands &operands) {
   const RefTensor &input = operands[op.getInput()],
                   &weight = operands[op.getWeight()];
   RefTensor result(operands[op.getInit()].shape);
-  int64_t length = weight.shape[1], panel = weight.shape[2];
+  QuantizationAttr form = op.getQuantizationAttr();
+  int64_t length = weight.shape[1] * (form ? form.getBlock() : 1);
+  int64_t panel = weight.shape[2] / (form ? form.getColumnBytes() : 1);
   bool isTiled = input.shape.size() == 5;
+  // Blocks may reach beyond the rows.
+  length = std::min(length, isTiled ? 32 * input.shape[1] : input.shape[1]);
+  auto getWeight = [&](int64_t l, int64_t j) {
+    if (form)
+      return dequantize(weight, form, l, j, panel);
+    return weight.at({j / panel, l, j % panel});
+  };
   auto getInput = [&](int64_t i, int64_t l) {
     if (!isTiled)
       return input.at({i, l});
@@ -675,8 +717,7 @@ static FailureOr<Results> evaluateOp(MatmulOp op, const Operands &operands) {
   for (int64_t i = 0; i < result.shape[0]; ++i)
     for (int64_t j = 0; j < result.shape[1]; ++j)
       for (int64_t l = 0; l < length; ++l)
-        result.at({i, j}) +=
-            getInput(i, l) * weight.at({j / panel, l, j % panel});
+        result.at({i, j}) += getInput(i, l) * getWeight(l, j);
   return Results{result};
 }
 

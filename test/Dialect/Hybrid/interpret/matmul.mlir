@@ -30,3 +30,30 @@ func.func @tiled() -> tensor<1x1xf32> {
   %y = hybrid.matmul ins(%r, %w : tensor<1x1x6x16x32xbf16>, tensor<1x1x1xf32>) outs(%p : tensor<1x1xf32>) -> tensor<1x1xf32>
   return %y : tensor<1x1xf32>
 }
+
+// Numbers 1 and 2 in one column: of 8 bits around 128, of 4 bits around 8, low bits
+// first, and of 8 bits as (3 - 1) · 2 and (5 - 1) · 2 with a zero point of 1.
+// CHECK: bytes#0: 1x1 {{\[}}[21]]
+// CHECK: halves#0: 1x1 {{\[}}[21]]
+// CHECK: zeros#0: 1x1 {{\[}}[84]]
+func.func @bytes() -> tensor<1x1xf32> {
+  %x = arith.constant dense<[[1.0, 10.0]]> : tensor<1x2xf32>
+  %w = arith.constant dense<[[[-127, -126, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 60]]]> : tensor<1x1x18xi8>
+  %o = tensor.empty() : tensor<1x1xf32>
+  %y = hybrid.matmul ins(%x, %w : tensor<1x2xf32>, tensor<1x1x18xi8>) outs(%o : tensor<1x1xf32>) {quantization = #hybrid.quantization<bits = 8, block = 16, scale = f16>} -> tensor<1x1xf32>
+  return %y : tensor<1x1xf32>
+}
+func.func @halves() -> tensor<1x1xf32> {
+  %x = arith.constant dense<[[1.0, 10.0]]> : tensor<1x2xf32>
+  %w = arith.constant dense<[[[-87, 9, 9, 9, 9, 9, 9, 9, 0, 60]]]> : tensor<1x1x10xi8>
+  %o = tensor.empty() : tensor<1x1xf32>
+  %y = hybrid.matmul ins(%x, %w : tensor<1x2xf32>, tensor<1x1x10xi8>) outs(%o : tensor<1x1xf32>) {quantization = #hybrid.quantization<bits = 4, block = 16, scale = f16>} -> tensor<1x1xf32>
+  return %y : tensor<1x1xf32>
+}
+func.func @zeros() -> tensor<1x1xf32> {
+  %x = arith.constant dense<[[1.0, 10.0]]> : tensor<1x2xf32>
+  %w = arith.constant dense<[[[3, 5, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 64, 1]]]> : tensor<1x1x19xi8>
+  %o = tensor.empty() : tensor<1x1xf32>
+  %y = hybrid.matmul ins(%x, %w : tensor<1x2xf32>, tensor<1x1x19xi8>) outs(%o : tensor<1x1xf32>) {quantization = #hybrid.quantization<bits = 8, block = 16, scale = f16, zero_points = true>} -> tensor<1x1xf32>
+  return %y : tensor<1x1xf32>
+}
