@@ -172,7 +172,8 @@ void buildDeviceKernelPipeline(OpPassManager &pm,
 }
 
 /// From loops and functions with the ABI's signatures to the LLVM dialect.
-static void addConversionsToLLVM(OpPassManager &pm) {
+/// Branches of a CPU's code carry tiles of matrix units.
+static void addConversionsToLLVM(OpPassManager &pm, bool hasTiles) {
   pm.addPass(createSCFToControlFlowPass());
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass());
@@ -181,10 +182,10 @@ static void addConversionsToLLVM(OpPassManager &pm) {
   pm.addPass(createConvertIndexToLLVMPass());
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
   pm.addPass(createConvertFuncToLLVMPass());
-  // Together, because branches carry tiles of matrix units.
   ConvertToLLVMPassOptions branches;
   branches.filterDialects = {"amx", "cf"};
-  pm.addPass(createConvertToLLVMPass(branches));
+  pm.addPass(hasTiles ? createConvertToLLVMPass(branches)
+                      : createConvertControlFlowToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
   pm.addPass(createCanonicalizerPass());
 }
@@ -204,7 +205,7 @@ void buildLLVMPipeline(OpPassManager &pm) {
   pm.addPass(createLowerAffinePass());
   pm.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
   pm.addPass(arith::createArithExpandOpsPass(expand));
-  addConversionsToLLVM(pm);
+  addConversionsToLLVM(pm, /*hasTiles=*/true);
 }
 
 void buildDeviceLLVMPipeline(OpPassManager &pm) {
@@ -218,8 +219,8 @@ void buildDeviceLLVMPipeline(OpPassManager &pm) {
   pm.addPass(arith::createArithExpandOpsPass());
   OpPassManager &device = pm.nest<ModuleOp>();
   device.addPass(createLowerDeviceOpsPass());
-  addConversionsToLLVM(device);
-  addConversionsToLLVM(pm);
+  addConversionsToLLVM(device, /*hasTiles=*/false);
+  addConversionsToLLVM(pm, /*hasTiles=*/false);
 }
 
 void registerAllDialects(DialectRegistry &registry) {

@@ -151,7 +151,7 @@ LogicalResult MixtureLowering<MoEOp>::check() {
     return l.unsupported(op, "inputs of these ranks");
   std::optional<int64_t> experts =
       l.getFixed(l.shape(op.getRouterProbs()).back());
-  if (op.getK() < 1 || !experts || *experts < op.getK())
+  if (op.getK() < 1 || !experts || *experts < int64_t(op.getK()))
     return l.unsupported(op, "k = " + Twine(op.getK()),
                          "1 to the number of experts, which is fixed, works");
   if constexpr (isQuantized)

@@ -375,8 +375,8 @@ LogicalResult DistributeThreads::placeShared(func::FuncOp kernel) {
   }
   if (bytes > int64_t(maxShared))
     return kernel.emitError("a block needs ")
-           << bytes << " bytes of shared memory, the device has " << maxShared
-           << ": smaller tiles are needed";
+           << bytes << " bytes of shared memory, the device has "
+           << int64_t(maxShared) << ": smaller tiles are needed";
   kernel->setAttr(kSharedBytesAttr,
                   IntegerAttr::get(IntegerType::get(&getContext(), 64), bytes));
   sharedBytes += bytes;

@@ -139,6 +139,41 @@ struct ExpandCircular : OpRewritePattern<Op> {
   }
 };
 
+/// |x|^y = e^(y · log |x|); negative x have powers of integers only.
+struct ExpandPow : OpRewritePattern<math::PowFOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(math::PowFOp op,
+                                PatternRewriter &rewriter) const override {
+    Value x = op.getLhs(), y = op.getRhs();
+    if (!isF32(x))
+      return failure();
+    Emitter b(op, rewriter);
+    Type type = x.getType();
+    Value zero = b.constant(type, 0);
+    auto is = [&](arith::CmpFPredicate predicate, Value left, Value right) {
+      return arith::CmpFOp::create(b, predicate, left, right);
+    };
+    Value log = math::LogOp::create(b, math::AbsFOp::create(b, x));
+    Value power = math::ExpOp::create(b, b.mul(y, log));
+    Value half = b.mul(y, b.constant(type, 0.5));
+    Value isInteger =
+        is(arith::CmpFPredicate::OEQ, math::FloorOp::create(b, y), y);
+    Value isOdd =
+        is(arith::CmpFPredicate::ONE, math::FloorOp::create(b, half), half);
+    Value none = b.constant(type, std::numeric_limits<double>::quiet_NaN());
+    Value opposite = arith::SelectOp::create(
+        b, isOdd, arith::NegFOp::create(b, power), power);
+    Value ofNegative = arith::SelectOp::create(b, isInteger, opposite, none);
+    Value isNegative = is(arith::CmpFPredicate::OLT, x, zero);
+    Value result = arith::SelectOp::create(b, isNegative, ofNegative, power);
+    rewriter.replaceOpWithNewOp<arith::SelectOp>(
+        op, is(arith::CmpFPredicate::OEQ, y, zero), b.constant(type, 1),
+        result);
+    return success();
+  }
+};
+
 struct ExpandDeviceMath : impl::ExpandDeviceMathPassBase<ExpandDeviceMath> {
   void runOnOperation() override {
     getOperation().walk([&](Operation *op) {
@@ -146,8 +181,9 @@ struct ExpandDeviceMath : impl::ExpandDeviceMathPassBase<ExpandDeviceMath> {
           isa<math::ExpOp, math::SinOp, math::CosOp, math::PowFOp>(op);
     });
     RewritePatternSet patterns(&getContext());
-    patterns.add<UsePowerOfTwo, ExpandExp, ExpandCircular<math::SinOp>,
-                 ExpandCircular<math::CosOp>>(&getContext());
+    patterns.add<UsePowerOfTwo, ExpandExp, ExpandPow,
+                 ExpandCircular<math::SinOp>, ExpandCircular<math::CosOp>>(
+        &getContext());
     populateMathF32ExpansionPatterns(patterns, [](StringRef) { return true; });
     populateMathPolynomialApproximationPatterns(patterns, [](StringRef name) {
       return llvm::is_contained({"math.expm1", "math.log", "math.log1p",
@@ -161,7 +197,7 @@ struct ExpandDeviceMath : impl::ExpandDeviceMathPassBase<ExpandDeviceMath> {
         {math::TanOp::getOperationName(), math::SinhOp::getOperationName(),
          math::CoshOp::getOperationName(), math::AsinhOp::getOperationName(),
          math::AcoshOp::getOperationName(), math::AtanhOp::getOperationName(),
-         math::PowFOp::getOperationName(), math::FPowIOp::getOperationName()});
+         math::FPowIOp::getOperationName()});
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

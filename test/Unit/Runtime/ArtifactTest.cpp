@@ -373,7 +373,7 @@ static void expectRefusedTarget(const char *key, const Json &value,
 }
 
 TEST(Artifact, RefusesOtherTargets) {
-  expectRefusedTarget("device", "cuda", {"cuda", "'cpu'"});
+  expectRefusedTarget("device", "metal", {"metal", "'cpu'"});
   expectRefusedTarget("triple", "riscv64-unknown-linux-gnu", {"riscv64"});
   const std::string arch =
       languageModel()["target"]["triple"].get<std::string>();

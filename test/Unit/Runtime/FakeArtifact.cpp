@@ -247,7 +247,7 @@ ModulePtr test::open(const std::string &path, uint32_t flags) {
 }
 
 SessionPtr test::newSession(HybridModule *module, int threads, int64_t batch) {
-  const HybridSessionOptions options = {threads, batch};
+  const HybridSessionOptions options = {threads, batch, {}};
   HybridSession *session = nullptr;
   EXPECT_EQ(hybrid_session_create(module, &options, &session), HYBRID_OK)
       << hybrid_last_error();

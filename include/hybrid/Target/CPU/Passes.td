@@ -19,7 +19,7 @@ def ExpandMathPass : Pass<"hybrid-expand-math", "::mlir::func::FuncOp"> {
     After: `arith` and `math.fma` operations.
   }];
   let dependentDialects = ["::mlir::math::MathDialect", "::mlir::arith::ArithDialect",
-                           "::mlir::vector::VectorDialect"];
+                           "::mlir::vector::VectorDialect", "::mlir::amx::AMXDialect"];
 }
 
 def LowerToAbiPass : Pass<"hybrid-lower-to-abi", "::mlir::ModuleOp"> {
