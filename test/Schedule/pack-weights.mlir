@@ -124,7 +124,7 @@ func.func @others(%x: tensor<4x8xbf16>, %o: tensor<4x64xf32>, %xs: tensor<4x64xf
 // Integers of the file: blocks of 32 with zero points; one scale per column, signed;
 // one scale in all. Blocks across columns and of 24 rows are refused.
 
-// REMARK-DAG: [Passed] weight {{.*}}"a quantised weight is stored in panels", columns of a panel=32, bits of a number=4
+// REMARK-DAG: [Passed] weight {{.*}}"a quantised weight is stored in panels", bits of a number=4, columns of a panel=32
 // REMARK-DAG: [Missed] weight {{.*}}"a weight stays in its order: its blocks lie across columns"
 // REMARK-DAG: [Missed] weight {{.*}}"a weight stays in its order: the size of its blocks is no multiple of 16"
 
