@@ -635,8 +635,8 @@ def Hybrid_MatmulOp : Hybrid_ComputeOp<"matmul"> {
 
     With `quantization` the panels are those of `#hybrid.quantization`, and the
     matrix holds the numbers that they stand for. With rows in tiles such a number
-    is taken for the sum of two pieces; of one, as the rows are, if they may be
-    rounded.
+    is cut into pieces as f32 is; if rows may be rounded, only the first pieces are
+    multiplied.
 
     Constraints:
       * C1: init has rank 2, weight rank 3, input rank 2, or 5 if it is in tiles.

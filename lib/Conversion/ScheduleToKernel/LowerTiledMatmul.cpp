@@ -186,9 +186,9 @@ TiledMatmulLowering::TiledMatmulLowering(MatmulOp op)
       steps(op.getInput().getType().getDimSize(1)),
       inputPieces(op.getInput().getType().getDimSize(2) / 2),
       weightPieces(op.getNumWeightPieces()) {
-  // The rows of a quantised weight need not be more exact than it is.
-  int64_t numPieces = op.getQuantizationAttr()
-                          ? weightPieces
+  QuantizationAttr form = op.getQuantizationAttr();
+  int64_t numPieces = form && form.getRoundedRows()
+                          ? 1
                           : std::max(inputPieces, weightPieces);
   for (int64_t i = inputPieces; i-- > 0;) {
     SmallVector<Pair> row;

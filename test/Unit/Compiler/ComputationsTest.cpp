@@ -370,9 +370,8 @@ static void addQuantizedMatmul(ModuleText &module, Random &random) {
               type(input, factor) + ", " + type(weight, "i8") + ") outs(" +
               empty + " : " + type(init, "f32") + ") {quantization = " + form +
               "} -> " + type(init, "f32"));
-  // Matrix units take two pieces of each factor, 16 bits.
   module.result("matmul " + type(input, factor) + " " + form, out, init, "f32",
-                toleranceOf("f32", 6));
+                toleranceOf("f32", 3));
 }
 
 static void addCacheAppend(ModuleText &module, Random &random) {

@@ -623,7 +623,7 @@ int64_t MatmulOp::getPanel() {
 
 int64_t MatmulOp::getNumWeightPieces() {
   if (QuantizationAttr form = getQuantizationAttr())
-    return form.getRoundedRows() ? 1 : 2;
+    return form.getRoundedRows() ? 1 : 3;
   return getNumPieces(getWeight().getType().getElementType());
 }
 
