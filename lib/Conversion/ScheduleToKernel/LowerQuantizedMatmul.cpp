@@ -28,6 +28,9 @@ namespace {
 constexpr int64_t kFewRows = 8;
 /// Numbers of a row at most, which lies on the stack.
 constexpr int64_t kMostNumbers = 1 << 15;
+/// How far ahead of a panel's stream memory is asked for its bytes, as in
+/// LowerMatmul.cpp.
+constexpr int64_t kPrefetchBytes = 4 << 10;
 
 class FewRowsLowering {
 public:
@@ -38,6 +41,7 @@ private:
   void copyRow(Value row, int64_t place);
   Value copyBlock(Value row, int64_t place, Value block, bool isMasked);
   void multiplyRows(int64_t count, Value firstRow);
+  void prefetch(Value block, Value word);
   SmallVector<Value> multiplyBlock(int64_t count, Value block);
   void store(int64_t count, Value firstRow, Value column, ValueRange sums);
 
@@ -100,6 +104,23 @@ void FewRowsLowering::copyRow(Value row, int64_t place) {
     copy(whole, blocks, /*isMasked=*/true);
 }
 
+/// What the panel's stream reaches later, one line of the cache after another.
+void FewRowsLowering::prefetch(Value block, Value word) {
+  constexpr int64_t kLine = 64;
+  int64_t wordBytes = 4 * op.getPanel();
+  if (wordBytes % kLine)
+    return;
+  int64_t blocks = llvm::divideCeilSigned(
+      kPrefetchBytes, op.getWeight().getType().getDimSize(2));
+  Value ahead = b.addI(block, b.index(blocks));
+  Value first = b.mulI(word, b.index(wordBytes));
+  for (int64_t at = 0; at < wordBytes; at += kLine)
+    memref::PrefetchOp::create(
+        b, op.getWeight(),
+        ValueRange{panelIndex, ahead, b.addI(first, b.index(at))},
+        /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
+}
+
 /// What one block adds to the sums, without the factor 2^bits.
 SmallVector<Value> FewRowsLowering::multiplyBlock(int64_t count, Value block) {
   // Enough sums beside each other that no multiply-add waits for another.
@@ -114,6 +135,7 @@ SmallVector<Value> FewRowsLowering::multiplyBlock(int64_t count, Value block) {
       b.index(0), b.index(weight.getWordsPerBlock()), b.index(1), zeros,
       [&](Value word, ValueRange carried) {
         SmallVector<Value> next(carried), words;
+        prefetch(block, word);
         for (int64_t v = 0; v < numVectors; ++v)
           words.push_back(weight.loadWords(panelIndex, block, word, v * lanes));
         Value step =
