@@ -25,30 +25,15 @@ struct PackRows : impl::PackRowsPassBase<PackRows> {
     module.walk([&](MatmulOp op) { products.push_back(op); });
     if (products.empty())
       return;
-    // One sequence at its capacity: steps of single tokens stay as they are.
-    llvm::StringMap<int64_t> capacities = getSymbolCapacities(module);
+    // Steps of single tokens stay as they are.
+    llvm::StringMap<int64_t> capacities = getLongestSequence(module);
     ShapeEvaluator shapes(capacities, /*batch=*/1);
     for (MatmulOp op : products)
       pack(op, shapes);
   }
 
-  static llvm::StringMap<int64_t> getSymbolCapacities(ModuleOp module);
   void pack(MatmulOp op, ShapeEvaluator &shapes);
 };
-
-llvm::StringMap<int64_t> PackRows::getSymbolCapacities(ModuleOp module) {
-  llvm::StringMap<int64_t> values;
-  auto symbols = module->getAttrOfType<ArrayAttr>(kSymbolsAttr);
-  for (Attribute symbol :
-       symbols ? symbols.getValue() : ArrayRef<Attribute>()) {
-    auto info = cast<DictionaryAttr>(symbol);
-    auto role = info.getAs<StringAttr>("role");
-    bool isBatch = role && role.getValue() == "batch";
-    values[info.getAs<StringAttr>("name").getValue()] =
-        isBatch ? 1 : info.getAs<IntegerAttr>("capacity").getInt();
-  }
-  return values;
-}
 
 void PackRows::pack(MatmulOp op, ShapeEvaluator &shapes) {
   auto input = cast<RankedTensorType>(op.getInput().getType());

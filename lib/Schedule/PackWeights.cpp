@@ -2,6 +2,7 @@
 
 #include "hybrid/Dialect/Hybrid/IR/HybridOps.h"
 #include "hybrid/Dialect/Hybrid/Transforms/Products.h"
+#include "hybrid/Schedule/CostModel.h"
 #include "hybrid/Schedule/Passes.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
@@ -46,6 +47,7 @@ private:
   void refuseQuantized(Uses &uses);
   QuantizationAttr chooseQuantization(RowsProduct &product);
   void pack(RowsProduct &product, QuantizationAttr form);
+  bool hasFewRows(MatmulOp op);
 
   llvm::MapVector<Attribute, Uses> usesOf;
 };
@@ -126,6 +128,16 @@ QuantizationAttr PackWeights::chooseQuantization(RowsProduct &product) {
                                /*zero_points=*/false, /*rounded_rows=*/false);
 }
 
+/// Whether a sequence, however long, brings a row per token of a step at most:
+/// it then takes the form for few rows, whatever else is in the batch, so that
+/// its result does not depend on that.
+bool PackWeights::hasFewRows(MatmulOp op) {
+  llvm::StringMap<int64_t> symbols = getLongestSequence(getOperation());
+  ShapeEvaluator shapes(symbols, /*batch=*/1);
+  std::optional<ShapeEvaluator::Shape> shape = shapes.getShape(op.getInit());
+  return shape && shape->front() <= 1;
+}
+
 void PackWeights::pack(RowsProduct &product, QuantizationAttr form) {
   linalg::GenericOp op = product.op;
   OpBuilder builder(op);
@@ -148,11 +160,12 @@ void PackWeights::pack(RowsProduct &product, QuantizationAttr form) {
       PackWeightsOp::create(builder, loc, packedType, product.matrix->get(),
                             product.isTransposed, form);
   // Every element is written, so that nothing has to be zero before.
-  Value result =
+  auto matmul =
       MatmulOp::create(builder, loc, op->getResultTypes(), product.getInput(),
-                       packed, product.getFill().getOutputs()[0], form)
-          .getResult(0);
-  op->getResult(0).replaceAllUsesWith(result);
+                       packed, product.getFill().getOutputs()[0], form);
+  if (form)
+    matmul->setAttr(kStepRowsAttr, builder.getBoolAttr(hasFewRows(matmul)));
+  op->getResult(0).replaceAllUsesWith(matmul->getResult(0));
   op.erase();
 }
 

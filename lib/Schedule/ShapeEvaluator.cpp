@@ -9,6 +9,20 @@ using namespace mlir;
 
 namespace hybrid {
 
+llvm::StringMap<int64_t> getLongestSequence(ModuleOp module) {
+  llvm::StringMap<int64_t> values;
+  auto symbols = module->getAttrOfType<ArrayAttr>(kSymbolsAttr);
+  for (Attribute symbol :
+       symbols ? symbols.getValue() : ArrayRef<Attribute>()) {
+    auto info = cast<DictionaryAttr>(symbol);
+    auto role = info.getAs<StringAttr>("role");
+    bool isBatch = role && role.getValue() == "batch";
+    values[info.getAs<StringAttr>("name").getValue()] =
+        isBatch ? 1 : info.getAs<IntegerAttr>("capacity").getInt();
+  }
+  return values;
+}
+
 void ShapeEvaluator::setIndex(Value value, int64_t number) {
   constants[value] = IntegerAttr::get(value.getType(), number);
 }

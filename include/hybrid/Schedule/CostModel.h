@@ -48,6 +48,13 @@ private:
   llvm::DenseMap<mlir::Value, Shape> shapes;
 };
 
+/// On a product with a quantised weight: whether one sequence brings one row at
+/// most (a Boolean).
+inline constexpr llvm::StringLiteral kStepRowsAttr = "hybrid.step_rows";
+
+/// The module's symbols for one sequence that is as long as it may be.
+llvm::StringMap<int64_t> getLongestSequence(mlir::ModuleOp module);
+
 /// Where a launch's operand comes from.
 enum class Origin { Activation, Weight, State };
 

@@ -16,6 +16,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "QuantizedWeight.h"
+#include "hybrid/Schedule/CostModel.h"
 
 #include <numeric>
 
@@ -123,8 +124,9 @@ void FewRowsLowering::prefetch(Value block, Value word) {
 
 /// What one block adds to the sums, without the factor 2^bits.
 SmallVector<Value> FewRowsLowering::multiplyBlock(int64_t count, Value block) {
-  // Enough sums beside each other that no multiply-add waits for another.
-  int64_t numChains = std::max<int64_t>(1, 4 / count);
+  // Sums beside each other, so that multiply-adds need not wait for another; as
+  // many for any number of rows, so that a row's result is the same.
+  constexpr int64_t numChains = 2;
   Value zero = b.splat(b.real(0), lanes);
   SmallVector<Value> zeros(count * numVectors * numChains, zero);
   auto at = [&](int64_t r, int64_t v, int64_t chain) {
@@ -240,9 +242,12 @@ void lowerQuantizedMatmul(MatmulOp op, unsigned vectorBits) {
   std::optional<int64_t> known = getConstantIntValue(rows);
   int64_t length = op.getWeight().getType().getDimSize(1) *
                    op.getQuantizationAttr().getBlock();
-  if (length > kMostNumbers || (known && *known > kFewRows))
+  // Whatever else is in the batch, a sequence takes one form.
+  auto fewRows = op->getAttrOfType<BoolAttr>(kStepRowsAttr);
+  bool areMany = fewRows ? !fewRows.getValue() : known && *known > kFewRows;
+  if (length > kMostNumbers || areMany)
     return lowerMatmul(op, vectorBits);
-  if (!known) {
+  if (!known && !fewRows) {
     Value areFew = b.cmpI(arith::CmpIPredicate::ule, rows, b.index(kFewRows));
     auto choice = scf::IfOp::create(b, areFew, /*withElseRegion=*/true);
     b.setInsertionPointToStart(choice.elseBlock());
