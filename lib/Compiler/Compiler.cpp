@@ -485,7 +485,9 @@ bool Compilation::compile() {
             // The only form that threads have so far.
             if (gpu)
               pipeline.scanForm = "sequential";
-            pipeline.packRows = !gpu && target.hasMatrixUnit();
+            // LLVM selects no tiles without optimisations.
+            pipeline.packRows =
+                !gpu && target.hasMatrixUnit() && options.optLevel > 0;
             pipeline.quantize = options.quantize;
             buildSchedulePipeline(pm, pipeline);
           },

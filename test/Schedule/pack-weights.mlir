@@ -130,7 +130,7 @@ func.func @others(%x: tensor<4x8xbf16>, %o: tensor<4x64xf32>, %xs: tensor<4x64xf
 
 // CHECK-LABEL: func.func @integers(
 // CHECK: hybrid.pack_weights %{{.*}} {quantization = #hybrid.quantization<bits = 4, block = 32, scale = f16, zero_points = true, rounded_rows = true>, transposed} : tensor<64x96xf32> -> tensor<2x3x608xi8>
-// CHECK: hybrid.matmul ins(%{{.*}}, %{{.*}} : tensor<4x96xf32>, tensor<2x3x608xi8>) {{.*}} {quantization = #hybrid.quantization<bits = 4, block = 32, scale = f16, zero_points = true, rounded_rows = true>}
+// CHECK: hybrid.matmul ins(%{{.*}}, %{{.*}} : tensor<4x96xf32>, tensor<2x3x608xi8>) {{.*}} {hybrid.step_rows = false, quantization = #hybrid.quantization<bits = 4, block = 32, scale = f16, zero_points = true, rounded_rows = true>}
 // CHECK: hybrid.pack_weights %{{.*}} {quantization = #hybrid.quantization<bits = 8, block = 128, scale = f32>} : tensor<96x64xf32> -> tensor<2x1x4224xi8>
 // CHECK: hybrid.pack_weights %{{.*}} {quantization = #hybrid.quantization<bits = 8, block = 128, scale = f32, zero_points = true>} : tensor<96x64xf32> -> tensor<2x1x4256xi8>
 // CHECK-NOT: hybrid.pack_weights
